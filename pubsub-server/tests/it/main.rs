@@ -1,0 +1,10 @@
+//! One conformance suite for our server and Google's emulator, and tests of what only ours can do.
+
+mod clients;
+mod conformance;
+mod emulator;
+mod faults;
+mod faults_network;
+mod ours;
+mod reader;
+mod target;

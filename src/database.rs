@@ -1,0 +1,83 @@
+//! The connection to Postgres and the version of its schema.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// What every session is told. A frozen worker must not block, for ever, the one that got its
+/// redeliveries; a half-open connection must be noticed on both sides.
+const SESSION: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "10s"),
+    ("statement_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Opens a pool that connects when it is first used.
+///
+/// # Errors
+/// When `url` is not a Postgres URL. That the server is away is no error here.
+pub fn connect(url: &str, connections: u32) -> sqlx::Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.application_name("purser").options(SESSION);
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// Brings the schema up to date. Several processes may do so at once.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails; none is left half done.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
+    let mut conn = pool.acquire().await?;
+    sqlx::query("SET lock_timeout = 0; SET statement_timeout = 0").execute(&mut *conn).await?;
+    MIGRATIONS.run(&mut *conn).await?;
+    conn.close().await?;
+    Ok(())
+}
+
+/// How the schema of the database compares with the one that this program was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// The same.
+    Current,
+    /// `purser migrate` brings it up to date.
+    Older,
+    /// It was migrated by a newer program.
+    Newer,
+}
+
+/// Compares the schemas.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn schema(pool: &PgPool) -> anyhow::Result<Schema> {
+    let mut conn = pool.acquire().await?;
+    conn.ensure_migrations_table(&MIGRATIONS.table_name).await?;
+    let applied = conn.list_applied_migrations(&MIGRATIONS.table_name).await?;
+    let applied = applied.iter().map(|migration| migration.version).max();
+    let ours = MIGRATIONS.iter().map(|migration| migration.version).max();
+    Ok(match applied.cmp(&ours) {
+        std::cmp::Ordering::Equal => Schema::Current,
+        std::cmp::Ordering::Less => Schema::Older,
+        std::cmp::Ordering::Greater => Schema::Newer,
+    })
+}
+
+/// Refuses a schema that is not this program's own.
+///
+/// # Errors
+/// Says what to do about it, or that the database cannot be asked.
+pub async fn require_current_schema(pool: &PgPool) -> anyhow::Result<()> {
+    match schema(pool).await? {
+        Schema::Current => Ok(()),
+        Schema::Older => anyhow::bail!("the database's schema is older than this program: run `purser migrate` first"),
+        Schema::Newer => anyhow::bail!("the database's schema is newer than this program: run a newer purser"),
+    }
+}

@@ -1,0 +1,72 @@
+//! Instants as the wire writes them.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+/// The text is not an ISO-8601 date and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an ISO-8601 date and time")]
+pub struct NotAnInstant;
+
+/// Reads an ISO-8601 date and time, with a zone or naive. A naive one is taken as UTC.
+///
+/// Finer than a microsecond is cut off, since that is what Postgres keeps.
+///
+/// # Errors
+/// Anything else, a date without a time included.
+pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
+    let zoned = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"))
+        .map(|instant| instant.with_timezone(&Utc));
+    let instant = zoned.or_else(|_| naive(text).map(|naive| naive.and_utc()))?;
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).ok_or(NotAnInstant)
+}
+
+fn naive(text: &str) -> Result<NaiveDateTime, NotAnInstant> {
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .ok_or(NotAnInstant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn zoned_and_naive_forms() {
+        let cases = [
+            ("2022-01-07T22:30:01.124316", "2022-01-07T22:30:01.124316Z"),
+            ("2022-01-07 22:30:01", "2022-01-07T22:30:01Z"),
+            ("2022-01-07T22:30:01Z", "2022-01-07T22:30:01Z"),
+            ("2022-01-07T22:30:01+02:00", "2022-01-07T20:30:01Z"),
+            ("2022-01-07T22:30:01+0200", "2022-01-07T20:30:01Z"),
+            ("2022-01-07T22:30:01.1234567Z", "2022-01-07T22:30:01.123456Z"),
+        ];
+        for (text, expected) in cases {
+            let expected: DateTime<Utc> = expected.parse().unwrap();
+            assert_eq!(parse_instant(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant() {
+        for text in ["", "yesterday", "2022-01-07", "2022-13-07T22:30:01", "1641594601", "+262143-01-01T00:00:00Z0"] {
+            assert_eq!(parse_instant(text), Err(NotAnInstant), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*") {
+            let _ = parse_instant(&text);
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(micros in 0_i64..253_402_300_799_000_000) {
+            let instant = DateTime::from_timestamp_micros(micros).unwrap();
+            prop_assert_eq!(parse_instant(&instant.to_rfc3339()), Ok(instant));
+            prop_assert_eq!(parse_instant(&instant.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string()), Ok(instant));
+        }
+    }
+}

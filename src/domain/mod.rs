@@ -1,0 +1,9 @@
+//! Values that cannot be wrong: each is made by one `parse` and proves what its name says.
+
+mod instant;
+mod period;
+mod state;
+
+pub use instant::{NotAnInstant, parse_instant};
+pub use period::{start_of_day, start_of_hour, start_of_month};
+pub use state::State;

@@ -1,0 +1,82 @@
+//! What differs between kinds of event. A new kind is one file here, one line in [`NAMES`], one
+//! migration and its fixtures.
+
+mod purchase;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::pipeline::check_references::{Known, Reference};
+use crate::pipeline::decode::Json;
+use crate::pipeline::verdict::Violation;
+
+pub use purchase::Purchase;
+
+/// Every kind, by the name that stands in commands, paths, metrics and the ledger.
+pub const NAMES: &[&str] = &[Purchase::NAME];
+
+/// One kind of event: how it reads, what it refers to, and how it is stored.
+pub trait EventKind: Send + Sync + Sized + 'static {
+    /// The word for this kind everywhere.
+    const NAME: &'static str;
+    /// The Pub/Sub topic it is published to.
+    const TOPIC: &'static str;
+    /// The subscription that the worker pulls.
+    const SUBSCRIPTION: &'static str;
+
+    /// What makes two events the same one.
+    type Key: Clone + Ord + Hash + fmt::Display + Send + Sync;
+    /// An event whose shape is right.
+    type Event: Send + Sync;
+    /// An event with all that is stored of it.
+    type Row: Send + Sync;
+
+    /// Reads every event out of one decoded payload; an empty list is a message to ignore.
+    fn parse(json: &Json<'_>, published_at: DateTime<Utc>) -> Vec<Draft<Self>>;
+
+    /// Names for people who look at a dead letter: ids out of the payload, best effort.
+    fn keys(json: &Json<'_>, position: u32) -> Vec<(&'static str, String)>;
+
+    /// Adds what is copied from the reference tables at write time.
+    fn enrich(event: Self::Event, received_at: DateTime<Utc>, known: &Known) -> Self::Row;
+
+    /// The row's key.
+    fn key(row: &Self::Row) -> Self::Key;
+
+    /// A hash of the normalised wire fields, by the current version of the rules.
+    fn content_hash(row: &Self::Row) -> ContentHash;
+
+    /// Inserts the rows whose keys are not stored yet, and returns the keys of those really inserted.
+    ///
+    /// `rows` are sorted by key, each key once. An error in SQLSTATE class 22, 23 or 54 is taken to
+    /// be the fault of one of the rows.
+    fn insert(conn: &mut PgConnection, rows: &[&Self::Row]) -> impl Future<Output = sqlx::Result<Vec<Self::Key>>> + Send;
+
+    /// The content hashes of rows that are stored, by the current version of the rules.
+    fn stored(
+        conn: &mut PgConnection,
+        keys: &[Self::Key],
+    ) -> impl Future<Output = sqlx::Result<HashMap<Self::Key, ContentHash>>> + Send;
+
+    /// Adds the rows really inserted to this kind's rollups, under a shard that is this transaction's own.
+    fn roll_up(conn: &mut PgConnection, rows: &[&Self::Row], shard: i16) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// One event of a payload after its shape was looked at.
+pub struct Draft<K: EventKind> {
+    /// Its natural key, when that much could be read.
+    pub key: Option<K::Key>,
+    /// The event; present exactly when there are no violations.
+    pub event: Option<K::Event>,
+    /// The rows it refers to, as far as they could be read.
+    pub references: Vec<Reference>,
+    /// Everything wrong with its shape.
+    pub violations: Vec<Violation>,
+}
+
+/// The first half of a SHA-256 over an event's normalised wire fields.
+pub type ContentHash = [u8; 16];

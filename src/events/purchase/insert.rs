@@ -1,0 +1,97 @@
+//! Purchases and their lines into their tables.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{HASH_VERSION, Line, Purchase, Row};
+use crate::events::{ContentHash, EventKind as _};
+use crate::pipeline::copy::BinaryCopy;
+
+/// Inserts the purchases that are not there yet, then the lines of exactly those.
+pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {
+    let inserted = insert_purchases(conn, rows).await?;
+    if inserted.len() == rows.len() {
+        copy_lines(conn, rows.iter().copied()).await?;
+    } else {
+        let new: HashSet<Uuid> = inserted.iter().copied().collect();
+        copy_lines(conn, rows.iter().copied().filter(|row| new.contains(&row.purchase.id))).await?;
+    }
+    Ok(inserted)
+}
+
+async fn insert_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {
+    let (mut ids, mut occurred, mut received) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut users, mut states, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let Row { purchase: Purchase { id, occurred_at, user_id, lines: _ }, received_at, state, articles: _ } = row;
+        ids.push(*id);
+        occurred.push(*occurred_at);
+        received.push(*received_at);
+        users.push(*user_id);
+        states.push(state.as_ref().map(|state| state.as_str()));
+        hashes.push(Purchase::content_hash(row));
+    }
+    sqlx::query_scalar(
+        "INSERT INTO purchases (id, occurred_at, received_at, user_id, state, content_hash, hash_version)
+         SELECT *, $7 FROM UNNEST($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::text[], $6::bytea[])
+         ON CONFLICT (id) DO NOTHING
+         RETURNING id",
+    )
+    .bind(ids)
+    .bind(occurred)
+    .bind(received)
+    .bind(users)
+    .bind(states)
+    .bind(hashes)
+    .bind(HASH_VERSION)
+    .fetch_all(conn)
+    .await
+}
+
+/// No line can be there already: its purchase was inserted by this very transaction.
+async fn copy_lines(conn: &mut PgConnection, rows: impl Iterator<Item = &Row>) -> sqlx::Result<()> {
+    let mut copy = BinaryCopy::new(7);
+    for row in rows {
+        for ((number, line), article) in (1_i16..).zip(&row.purchase.lines).zip(&row.articles) {
+            let Line { article_id, quantity } = line;
+            copy.row().value(row.purchase.id)?.value(number)?.value(article_id)?.value(&article.name)?;
+            copy.value(quantity)?.value(article.price)?.value(&article.currency)?;
+        }
+    }
+    let columns = "purchase_id, line, article_id, article_name, quantity, unit_price, currency";
+    copy.send(conn, &format!("COPY purchase_items ({columns}) FROM STDIN (FORMAT binary)")).await?;
+    Ok(())
+}
+
+/// The hashes of stored purchases. One hashed by an older version of the rules is hashed anew from its columns.
+pub(super) async fn stored(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
+    let rows: Vec<(Uuid, Vec<u8>, i16)> =
+        sqlx::query_as("SELECT id, content_hash, hash_version FROM purchases WHERE id = ANY($1)")
+            .bind(ids)
+            .fetch_all(&mut *conn)
+            .await?;
+    let mut hashes = HashMap::with_capacity(rows.len());
+    for (id, hash, version) in rows {
+        let hash = match ContentHash::try_from(hash) {
+            Ok(hash) if version == HASH_VERSION => hash,
+            _ => hash_columns(conn, id).await?,
+        };
+        hashes.insert(id, hash);
+    }
+    Ok(hashes)
+}
+
+async fn hash_columns(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<ContentHash> {
+    let (occurred_at, user_id) = sqlx::query_as("SELECT occurred_at, user_id FROM purchases WHERE id = $1")
+        .bind(id)
+        .fetch_one(&mut *conn)
+        .await?;
+    let lines: Vec<(Uuid, i32)> =
+        sqlx::query_as("SELECT article_id, quantity FROM purchase_items WHERE purchase_id = $1 ORDER BY line")
+            .bind(id)
+            .fetch_all(conn)
+            .await?;
+    Ok(super::content_hash(id, occurred_at, user_id, lines.into_iter()))
+}

@@ -1,0 +1,181 @@
+//! A purchase: who bought how many of which articles, and when.
+
+mod insert;
+mod sales;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{ContentHash, Draft, EventKind};
+use crate::domain::State;
+use crate::pipeline::check_references::{Article, Known, Reference};
+use crate::pipeline::decode::Json;
+use crate::pipeline::shape::{Object, Place};
+use crate::pipeline::verdict::{Table, Violation};
+
+/// The kind `purchase`.
+#[derive(Debug)]
+pub struct Purchase {
+    id: Uuid,
+    occurred_at: DateTime<Utc>,
+    user_id: Uuid,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    article_id: Uuid,
+    quantity: i32,
+}
+
+/// A purchase with the state of its user, and the name and price of its articles at write time.
+#[derive(Debug)]
+pub struct Row {
+    purchase: Purchase,
+    received_at: DateTime<Utc>,
+    state: Option<State>,
+    /// One for each line.
+    articles: Vec<Arc<Article>>,
+}
+
+/// The version of the rules by which [`EventKind::content_hash`] normalises.
+const HASH_VERSION: i16 = 1;
+/// The most lines of a cart.
+const LINES: u64 = 1000;
+/// The most of one article on a line.
+const QUANTITY: i32 = 1_000_000;
+
+impl EventKind for Purchase {
+    const NAME: &'static str = "purchase";
+    const TOPIC: &'static str = "purchases";
+    const SUBSCRIPTION: &'static str = "purser-purchases";
+
+    type Key = Uuid;
+    type Event = Purchase;
+    type Row = Row;
+
+    fn parse(json: &Json<'_>, published_at: DateTime<Utc>) -> Vec<Draft<Self>> {
+        let mut draft = Draft { key: None, event: None, references: Vec::new(), violations: Vec::new() };
+        let Draft { references, violations, .. } = &mut draft;
+        if let Some(body) = Object::of(json, Place::Root, "a purchase", violations) {
+            let id = body.uuid(id_field(body), violations);
+            let occurred_at = body.instant("timestamp", plausible(published_at), violations);
+            let user_id = refer(body, Table::Users, "user_id", references, violations);
+            let lines = cart(body, references, violations);
+            draft.key = id;
+            draft.event = complete(id, occurred_at, user_id, lines).filter(|_| draft.violations.is_empty());
+        }
+        vec![draft]
+    }
+
+    fn keys(json: &Json<'_>, _position: u32) -> Vec<(&'static str, String)> {
+        let ignored = &mut Vec::new();
+        let Some(body) = Object::of(json, Place::Root, "a purchase", ignored) else { return Vec::new() };
+        let fields = [("purchase_id", id_field(body)), ("user_id", "user_id")];
+        let ids = fields.map(|(key, field)| body.uuid(field, ignored).map(|id| (key, id.to_string())));
+        ids.into_iter().flatten().collect()
+    }
+
+    fn enrich(purchase: Purchase, received_at: DateTime<Utc>, known: &Known) -> Row {
+        let state = known.user(&purchase.user_id).and_then(|user| user.state);
+        let articles = purchase.lines.iter().filter_map(|line| known.article(&line.article_id).cloned()).collect();
+        Row { purchase, received_at, state, articles }
+    }
+
+    fn key(row: &Row) -> Uuid {
+        row.purchase.id
+    }
+
+    fn content_hash(row: &Row) -> ContentHash {
+        let Purchase { id, occurred_at, user_id, lines } = &row.purchase;
+        let lines = lines.iter().map(|line| (line.article_id, line.quantity));
+        content_hash(*id, *occurred_at, *user_id, lines)
+    }
+
+    async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {
+        insert::insert(conn, rows).await
+    }
+
+    async fn stored(conn: &mut PgConnection, keys: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
+        insert::stored(conn, keys).await
+    }
+
+    async fn roll_up(conn: &mut PgConnection, rows: &[&Row], shard: i16) -> sqlx::Result<()> {
+        sales::roll_up(conn, rows, shard).await
+    }
+}
+
+/// Hashes the normalised wire fields. Each field has a fixed width, so that no two purchases
+/// can be written alike.
+fn content_hash(
+    id: Uuid,
+    occurred_at: DateTime<Utc>,
+    user_id: Uuid,
+    lines: impl Iterator<Item = (Uuid, i32)>,
+) -> ContentHash {
+    let mut hash = Sha256::new();
+    hash.update(HASH_VERSION.to_be_bytes());
+    hash.update(id);
+    hash.update(occurred_at.timestamp_micros().to_be_bytes());
+    hash.update(user_id);
+    for (article_id, quantity) in lines {
+        hash.update(article_id);
+        hash.update(quantity.to_be_bytes());
+    }
+    let mut half = ContentHash::default();
+    half.copy_from_slice(&hash.finalize()[..16]);
+    half
+}
+
+/// Producers call it `id_`, files and imports `id` too.
+fn id_field(body: Object<'_>) -> &'static str {
+    if !body.has("id_") && body.has("id") { "id" } else { "id_" }
+}
+
+/// From the year 2000 to a day after the purchase was published.
+fn plausible(published_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let earliest = Utc.timestamp_opt(946_684_800, 0).single().unwrap_or_default();
+    (earliest, published_at + TimeDelta::days(1))
+}
+
+fn cart(body: Object<'_>, references: &mut Vec<Reference>, violations: &mut Vec<Violation>) -> Option<Vec<Line>> {
+    let items = body.array("cart", "lines", (1, LINES), violations)?;
+    references.reserve(items.len());
+    let lines = items.iter().enumerate().map(|(index, item)| {
+        let place = Place::Element("cart", index);
+        let line = Object::of(item, place, "a line {article_id, quantity}", violations)?;
+        let article_id = refer(line, Table::Articles, "article_id", references, violations);
+        let quantity = line.whole("quantity", (1, QUANTITY), violations);
+        Some(Line { article_id: article_id?, quantity: quantity? })
+    });
+    // Every line is looked at, also after a broken one: `collect::<Option<_>>` would stop there.
+    let lines: Vec<Option<Line>> = lines.collect();
+    lines.into_iter().collect()
+}
+
+/// Reads a uuid that must name a row of `table`.
+fn refer(
+    object: Object<'_>,
+    table: Table,
+    field: &'static str,
+    references: &mut Vec<Reference>,
+    violations: &mut Vec<Violation>,
+) -> Option<Uuid> {
+    let id = object.uuid(field, violations)?;
+    references.push(Reference { table, id, place: object.place(), field });
+    Some(id)
+}
+
+fn complete(
+    id: Option<Uuid>,
+    occurred_at: Option<DateTime<Utc>>,
+    user_id: Option<Uuid>,
+    lines: Option<Vec<Line>>,
+) -> Option<Purchase> {
+    Some(Purchase { id: id?, occurred_at: occurred_at?, user_id: user_id?, lines: lines? })
+}

@@ -1,0 +1,106 @@
+//! One message as it arrived, whatever brought it, and the handle that acknowledges it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::pipeline::Outcome;
+
+/// What brought a delivery; a column of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A Pub/Sub subscription.
+    PubSub,
+    /// A request to the HTTP service.
+    Http,
+    /// A file of a back-fill.
+    File,
+}
+
+impl Source {
+    /// The word in ledger and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Source::PubSub => "pubsub",
+            Source::Http => "http",
+            Source::File => "file",
+        }
+    }
+}
+
+/// Everything that the intake knew about a delivery: the `source` of its dead letter.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "intake", rename_all = "lowercase")]
+pub enum Origin {
+    /// A Pub/Sub message.
+    PubSub {
+        /// Full name of the subscription.
+        subscription: std::sync::Arc<str>,
+        /// Given by the server; not unique across restarts of an emulator.
+        message_id: String,
+        /// Given by the server.
+        publish_time: DateTime<Utc>,
+        /// Empty when the publisher set none.
+        ordering_key: String,
+        /// Only where the subscription has a dead-letter policy.
+        delivery_attempt: Option<i32>,
+        /// As the publisher set them.
+        attributes: BTreeMap<String, String>,
+    },
+    /// A request.
+    Http {
+        /// The id in the log and in the answer's `X-Request-Id`.
+        request_id: String,
+        /// Line of an ndjson body, from 1; absent for a single event.
+        line: Option<u32>,
+    },
+    /// A record of a file.
+    File {
+        /// Where the file was read from.
+        object: std::sync::Arc<str>,
+        /// The record's number, from 1.
+        record: u64,
+    },
+}
+
+/// The handle that tells the intake what became of a delivery.
+///
+/// Dropping it unsettled makes the intake deliver again, or answer that it could not be decided.
+pub trait Receipt: Send + Sync {
+    /// Called once the batch is being decided: `false` when the sender has withdrawn the delivery.
+    fn claim(&mut self) -> bool {
+        true
+    }
+
+    /// Acknowledges: every event of the delivery has committed with these outcomes.
+    fn settle(self: Box<Self>, outcomes: Vec<Outcome>);
+}
+
+/// One message on its way through the pipeline.
+#[must_use = "a delivery that is dropped is delivered again"]
+pub struct Delivery {
+    /// Unique for ever, the same for a redelivery of the same message (never a bare message id).
+    pub id: String,
+    /// The bytes, exactly as they came.
+    pub payload: Bytes,
+    /// When it was published; rules about time compare with it, so that judging again tomorrow
+    /// gives the same verdict.
+    pub published_at: DateTime<Utc>,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
+    /// What the intake knew.
+    pub origin: Origin,
+    /// How it is acknowledged.
+    pub receipt: Box<dyn Receipt>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("id", &self.id).field("bytes", &self.payload.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! Message in: Pub/Sub, HTTP and files all hand over the same [`Delivery`].
+
+pub mod delivery;
+
+pub use delivery::{Delivery, Origin, Receipt, Source};

@@ -1,0 +1,14 @@
+//! Purser takes shop events off Google Cloud Pub/Sub, checks every one of them, keeps the good ones
+//! in Postgres exactly once, and keeps every bad one, with all of its reasons, as a dead letter.
+//!
+//! The modules, in the order in which a message meets them:
+//! [`intake`] → [`pipeline`] (with [`events`] for what differs between kinds) → [`dead_letters`],
+//! and [`api`] for the questions. [`commands`] are the words of the command line.
+
+pub mod database;
+pub mod domain;
+pub mod events;
+pub mod intake;
+pub mod pipeline;
+pub mod shutdown;
+pub mod telemetry;

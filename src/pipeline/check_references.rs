@@ -1,0 +1,235 @@
+//! Do the users and articles of a batch exist? One question per table and batch, behind a cache of
+//! ids known to exist. An id that is not in the cache is always asked of the database.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use rust_decimal::Decimal;
+use sqlx::{AssertSqlSafe, PgPool, Row};
+use uuid::Uuid;
+
+use super::shape::Place;
+use super::verdict::{MissingReference, Table, Violation};
+use super::Unavailable;
+use crate::domain::State;
+
+/// A row that an event refers to, and the field that does.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference {
+    /// In which table.
+    pub table: Table,
+    /// Its id.
+    pub id: Uuid,
+    /// The object that holds the field.
+    pub place: Place,
+    /// The field's name.
+    pub field: &'static str,
+}
+
+impl Reference {
+    /// The violation that this reference is when its row does not exist.
+    #[must_use]
+    pub fn unknown(&self) -> Violation {
+        let expected = match self.table {
+            Table::Users => "the id of a row in users",
+            Table::Articles => "the id of a row in articles",
+        };
+        Violation::new(self.table.unknown(), self.place.field(self.field), expected, &self.id.to_string())
+    }
+
+    /// The row that is missing.
+    #[must_use]
+    pub fn missing(&self) -> MissingReference {
+        MissingReference { table: self.table, id: self.id }
+    }
+}
+
+/// What is copied out of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The state of the address, where there is one.
+    pub state: Option<State>,
+}
+
+/// What is copied out of an article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Article {
+    /// Its name.
+    pub name: Option<String>,
+    /// The price of one. Absent when the table holds none, or a value that is no amount of money.
+    pub price: Option<Decimal>,
+    /// The currency of the price.
+    pub currency: Option<String>,
+}
+
+/// The reference rows of one batch.
+#[derive(Debug, Default)]
+pub struct Known {
+    users: HashMap<Uuid, Arc<User>>,
+    articles: HashMap<Uuid, Arc<Article>>,
+}
+
+impl Known {
+    /// The user, where it exists.
+    #[must_use]
+    pub fn user(&self, id: &Uuid) -> Option<&Arc<User>> {
+        self.users.get(id)
+    }
+
+    /// The article, where it exists.
+    #[must_use]
+    pub fn article(&self, id: &Uuid) -> Option<&Arc<Article>> {
+        self.articles.get(id)
+    }
+
+    /// Whether the referenced row exists.
+    #[must_use]
+    pub fn has(&self, reference: &Reference) -> bool {
+        match reference.table {
+            Table::Users => self.users.contains_key(&reference.id),
+            Table::Articles => self.articles.contains_key(&reference.id),
+        }
+    }
+}
+
+/// The reference tables, which may belong to someone else who drops and makes them again.
+///
+/// They are read outside of any transaction, and no answer is trusted for longer than the time to live.
+#[derive(Clone)]
+pub struct References {
+    pool: PgPool,
+    users: Cache<Uuid, Arc<User>>,
+    articles: Cache<Uuid, Arc<Article>>,
+}
+
+impl References {
+    /// How long an id once seen is believed to exist.
+    pub const TIME_TO_LIVE: Duration = Duration::from_secs(30);
+    /// How many ids of each table are remembered.
+    pub const CAPACITY: u64 = 200_000;
+
+    /// Reference tables behind an empty cache.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        References { pool, users: cache(), articles: cache() }
+    }
+
+    /// Looks up every referenced row of a batch.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or a table is not there or has not the columns it should have:
+    /// never a verdict about an event.
+    pub async fn look_up(&self, references: impl Iterator<Item = &Reference>) -> Result<Known, Unavailable> {
+        let (mut users, mut articles) = (Wanted::new(&self.users), Wanted::new(&self.articles));
+        for reference in references {
+            match reference.table {
+                Table::Users => users.want(reference.id),
+                Table::Articles => articles.want(reference.id),
+            }
+        }
+        let users = users.complete(|ids| self.ask(Table::Users, "address", ids), |row| user(row)).await?;
+        let articles = articles
+            .complete(|ids| self.ask(Table::Articles, "name, price::text, currency::text", ids), |row| article(row))
+            .await?;
+        Ok(Known { users, articles })
+    }
+
+    /// Asks for rows by id, whether the column is a uuid or text.
+    async fn ask(&self, table: Table, columns: &'static str, ids: Vec<Uuid>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
+        let id_type: String = sqlx::query_scalar(
+            "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'id'",
+        )
+        .bind(table.as_str())
+        .persistent(false)
+        .fetch_one(&self.pool)
+        .await?;
+        let array = if id_type == "uuid" { "uuid[]" } else { "text[]" };
+        let sql = format!("SELECT id::text, {columns} FROM {table} WHERE id = ANY($1::text[]::{array})");
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(&self.pool).await
+    }
+}
+
+fn cache<V: Clone + Send + Sync + 'static>() -> Cache<Uuid, V> {
+    Cache::builder().max_capacity(References::CAPACITY).time_to_live(References::TIME_TO_LIVE).build()
+}
+
+fn user(row: &sqlx::postgres::PgRow) -> sqlx::Result<User> {
+    let address: Option<&str> = row.try_get(1)?;
+    Ok(User { state: address.and_then(State::of_address) })
+}
+
+fn article(row: &sqlx::postgres::PgRow) -> sqlx::Result<Article> {
+    let price: Option<&str> = row.try_get(2)?;
+    Ok(Article { name: row.try_get(1)?, price: price.and_then(money), currency: row.try_get(3)? })
+}
+
+/// A price as Postgres prints it; `NaN`, infinities and what is beyond 15 digits are no money.
+fn money(text: &str) -> Option<Decimal> {
+    let price = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()?;
+    (price.abs() < Decimal::from(1_000_000_000_000_i64)).then(|| price.round_dp(4).normalize())
+}
+
+/// The ids of one table that a batch needs: those found in the cache, and those to be asked for.
+struct Wanted<'c, V> {
+    cache: &'c Cache<Uuid, Arc<V>>,
+    known: HashMap<Uuid, Arc<V>>,
+    unknown: BTreeSet<Uuid>,
+}
+
+impl<'c, V: Send + Sync + 'static> Wanted<'c, V> {
+    fn new(cache: &'c Cache<Uuid, Arc<V>>) -> Self {
+        Wanted { cache, known: HashMap::new(), unknown: BTreeSet::new() }
+    }
+
+    fn want(&mut self, id: Uuid) {
+        if self.known.contains_key(&id) {
+            return;
+        }
+        match self.cache.get(&id) {
+            Some(value) => drop(self.known.insert(id, value)),
+            None => drop(self.unknown.insert(id)),
+        }
+    }
+
+    async fn complete(
+        mut self,
+        ask: impl AsyncFnOnce(Vec<Uuid>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>>,
+        read: impl Fn(&sqlx::postgres::PgRow) -> sqlx::Result<V>,
+    ) -> Result<HashMap<Uuid, Arc<V>>, Unavailable> {
+        if self.unknown.is_empty() {
+            return Ok(self.known);
+        }
+        for row in ask(self.unknown.into_iter().collect()).await? {
+            let Ok(id) = Uuid::try_parse(row.try_get(0)?) else { continue };
+            let value = Arc::new(read(&row)?);
+            self.cache.insert(id, Arc::clone(&value));
+            self.known.insert(id, value);
+        }
+        Ok(self.known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_exact_and_bounded() {
+        let cases = [
+            ("44.53", Some("44.53")),
+            ("41", Some("41")),
+            ("41.00", Some("41")),
+            ("1e-05", Some("0")),
+            ("12345678901.123456789", Some("12345678901.1235")),
+            ("1e+20", None),
+            ("NaN", None),
+            ("Infinity", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(money(text).map(|price| price.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+}

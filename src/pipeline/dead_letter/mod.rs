@@ -1,0 +1,215 @@
+//! A dead letter: a rejected event with all of its reasons, its exact bytes and where it came from.
+//! It is born in the transaction that rejected it; [`crate::dead_letters`] ships it from there.
+
+mod insert;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::decode::decode;
+use super::verdict::{Class, Code, MissingReference, Reason, Rejection, Violation};
+use crate::events::EventKind;
+use crate::intake::{Delivery, Origin};
+
+pub(super) use insert::insert;
+
+/// A rejected event, as it is stored.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// Made from the event's id and its payload: the same event rejected again is the same dead letter.
+    pub id: Uuid,
+    /// Kind of event.
+    pub kind: &'static str,
+    /// The earliest stage that failed.
+    pub reason: Reason,
+    /// Equal for events that were rejected for the same cause.
+    pub fingerprint: String,
+    /// Everything that is wrong.
+    pub errors: Vec<Violation>,
+    class: Class,
+    missing: Vec<MissingReference>,
+    event_key: Option<String>,
+    delivery_id: String,
+    position: u32,
+    received_at: DateTime<Utc>,
+    failed_at: DateTime<Utc>,
+    /// The JSON record, without a line end.
+    record: Vec<u8>,
+    /// A payload that gets an object of its own.
+    payload: Option<Bytes>,
+}
+
+/// The record as the blob store keeps it; its fields are documented in the README.
+#[derive(Serialize)]
+struct Record<'a> {
+    schema: &'static str,
+    id: Uuid,
+    kind: &'static str,
+    reason: Reason,
+    class: Class,
+    fingerprint: &'a str,
+    errors: &'a [Violation],
+    failed_at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+    attempt: u32,
+    position: u32,
+    source: &'a Origin,
+    delivery_id: &'a str,
+    keys: BTreeMap<&'static str, String>,
+    payload: Payload<'a>,
+    processor: Processor,
+    reference: Reference<'a>,
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    encoding: &'static str,
+    data: std::borrow::Cow<'a, str>,
+    bytes: usize,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct Processor {
+    version: &'static str,
+    instance: &'static str,
+}
+
+#[derive(Serialize)]
+struct Reference<'a> {
+    as_of: DateTime<Utc>,
+    missing: &'a [MissingReference],
+}
+
+/// The folder of payloads that have an object of their own.
+pub const PAYLOADS: &str = "dead-letter/payloads";
+
+/// Names this process in the records that it writes.
+static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().to_string());
+
+impl DeadLetter {
+    /// Makes the record of a rejected event. Its bytes are fixed from here on.
+    #[must_use]
+    pub fn new<K: EventKind>(
+        delivery: &Delivery,
+        position: u32,
+        key: Option<&K::Key>,
+        rejection: &Rejection,
+    ) -> Self {
+        let sha256 = Sha256::digest(&delivery.payload);
+        let event_key = key.map(|key| without_nul(&key.to_string()));
+        let event_id = match &event_key {
+            Some(key) => format!("{}:{key}", K::NAME),
+            None => format!("{}:{}#{position}", K::NAME, delivery.id),
+        };
+        let oversize = rejection.reason == Reason::Oversize;
+        let mut letter = DeadLetter {
+            id: deterministic_id(&event_id, &sha256),
+            kind: K::NAME,
+            reason: rejection.reason,
+            fingerprint: fingerprint(K::NAME, rejection),
+            errors: rejection.violations.clone(),
+            class: rejection.class(),
+            missing: rejection.missing.clone(),
+            event_key,
+            delivery_id: without_nul(&delivery.id),
+            position,
+            received_at: delivery.received_at,
+            failed_at: Utc::now(),
+            record: Vec::new(),
+            payload: oversize.then(|| delivery.payload.clone()),
+        };
+        letter.record = letter.write_record::<K>(delivery, &hex(&sha256));
+        letter
+    }
+
+    fn write_record<K: EventKind>(&self, delivery: &Delivery, sha256: &str) -> Vec<u8> {
+        let keys = match decode(&delivery.payload) {
+            Ok(json) if self.payload.is_none() => K::keys(&json, self.position).into_iter().collect(),
+            _ => BTreeMap::new(),
+        };
+        let record = Record {
+            schema: "purser.dead_letter/1",
+            id: self.id,
+            kind: self.kind,
+            reason: self.reason,
+            class: self.class,
+            fingerprint: &self.fingerprint,
+            errors: &self.errors,
+            failed_at: self.failed_at,
+            received_at: self.received_at,
+            attempt: 1,
+            position: self.position,
+            source: &delivery.origin,
+            delivery_id: &delivery.id,
+            keys,
+            payload: self.payload(&delivery.payload, sha256),
+            processor: Processor { version: env!("CARGO_PKG_VERSION"), instance: &INSTANCE },
+            reference: Reference { as_of: self.failed_at, missing: &self.missing },
+        };
+        // Strings, numbers and string-keyed maps always serialise.
+        serde_json::to_vec(&record).unwrap_or_default()
+    }
+
+    fn payload<'a>(&self, bytes: &'a [u8], sha256: &str) -> Payload<'a> {
+        let (encoding, data) = match std::str::from_utf8(bytes) {
+            _ if self.payload.is_some() => ("object", format!("{PAYLOADS}/{}", self.id).into()),
+            Ok(text) => ("utf8", text.into()),
+            Err(_) => ("base64", BASE64_STANDARD.encode(bytes).into()),
+        };
+        Payload { encoding, data, bytes: bytes.len(), sha256: sha256.to_owned() }
+    }
+
+    fn codes(&self) -> Vec<Code> {
+        let mut codes: Vec<Code> = self.errors.iter().map(|error| error.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+}
+
+/// A uuid (version 8, RFC 9562) that is the same whenever event and payload are.
+fn deterministic_id(event_id: &str, payload_sha256: &[u8]) -> Uuid {
+    let hash = Sha256::new().chain_update(event_id).chain_update([0]).chain_update(payload_sha256).finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    Uuid::new_v8(half)
+}
+
+/// Kind, reason, and what is wrong where; places in an array count as one place.
+fn fingerprint(kind: &str, rejection: &Rejection) -> String {
+    let causes: std::collections::BTreeSet<String> = rejection
+        .violations
+        .iter()
+        .map(|violation| format!("{} {}", violation.code, without_indexes(&violation.path)))
+        .collect();
+    let mut hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(rejection.reason.as_str());
+    for cause in causes {
+        hash.update([0]);
+        hash.update(cause);
+    }
+    hex(&hash.finalize()[..8])
+}
+
+fn without_indexes(path: &str) -> String {
+    let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = path.split('/').map(|part| if is_index(part) { "*" } else { part }).collect();
+    parts.join("/")
+}
+
+/// Postgres keeps no NUL in text.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

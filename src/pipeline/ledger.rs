@@ -1,0 +1,56 @@
+//! The ledger: one row per batch, in the transaction that decides it.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Outcome;
+use crate::intake::Source;
+
+/// How many events of a batch went which way.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) stored: i32,
+    pub(super) duplicate: i32,
+    pub(super) rejected: i32,
+    pub(super) ignored: i32,
+}
+
+impl Counts {
+    pub(super) fn of<'o>(outcomes: impl IntoIterator<Item = &'o Outcome>) -> Self {
+        let mut counts = Counts::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Stored { .. } => counts.stored += 1,
+                Outcome::Duplicate { .. } | Outcome::RejectedBefore(_) => counts.duplicate += 1,
+                Outcome::Rejected(_) => counts.rejected += 1,
+                Outcome::Ignored => counts.ignored += 1,
+            }
+        }
+        counts
+    }
+
+    fn received(self) -> i32 {
+        self.stored + self.duplicate + self.rejected + self.ignored
+    }
+}
+
+/// Opens the ledger row of a batch: the first insert of its transaction.
+///
+/// `false` when the batch has committed before. While an earlier attempt of it is still
+/// committing, this waits for that attempt.
+pub(super) async fn open(conn: &mut PgConnection, batch: Uuid, kind: &str, source: Source) -> sqlx::Result<bool> {
+    let insert = sqlx::query("INSERT INTO batches (id, kind, source) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING");
+    let inserted = insert.bind(batch).bind(kind).bind(source.as_str()).execute(conn).await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Writes the counts: the last statement of the transaction.
+pub(super) async fn close(conn: &mut PgConnection, batch: Uuid, counts: Counts) -> sqlx::Result<()> {
+    let update = sqlx::query(
+        "UPDATE batches SET received = $2, stored = $3, duplicate = $4, rejected = $5, ignored = $6 WHERE id = $1",
+    );
+    let Counts { stored, duplicate, rejected, ignored } = counts;
+    let update = update.bind(batch).bind(counts.received()).bind(stored).bind(duplicate);
+    update.bind(rejected).bind(ignored).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! What happens to every delivery, the same for every kind and every source.
+
+mod availability;
+pub mod check_references;
+pub mod copy;
+pub mod dead_letter;
+pub mod decode;
+mod ledger;
+pub mod shape;
+mod store;
+mod validate;
+pub mod verdict;
+pub mod worker;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use crate::events::EventKind;
+use crate::intake::{Delivery, Source};
+use crate::shutdown::{Shutdown, Stopped};
+use crate::telemetry::Metrics;
+use check_references::References;
+use dead_letter::DeadLetter;
+use verdict::Rejection;
+
+/// The world is not as it should be: a database or a network is away. Says nothing about an event:
+/// nothing is dead-lettered, nothing acknowledged; whoever gets it holds, waits and tries again.
+#[derive(Debug, thiserror::Error)]
+#[error("postgres is unavailable: {0}")]
+pub struct Unavailable(#[from] pub sqlx::Error);
+
+/// What became of one event of a committed delivery.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It is a row now.
+    Stored {
+        /// Its key.
+        key: String,
+    },
+    /// It had been decided before, with the same content.
+    Duplicate {
+        /// Its key.
+        key: String,
+    },
+    /// It is a dead letter now.
+    Rejected(Arc<DeadLetter>),
+    /// It was a dead letter before: the ledger counts it as a duplicate, its sender hears why it was rejected.
+    RejectedBefore(Arc<DeadLetter>),
+    /// The message held no event.
+    Ignored,
+}
+
+/// One event of a delivery with its verdict, before the database has the last word.
+pub(crate) struct Judged<K: EventKind> {
+    /// Index into the deliveries of the batch.
+    delivery: usize,
+    /// Place of the event in its message.
+    position: u32,
+    key: Option<K::Key>,
+    verdict: Result<K::Row, Rejection>,
+}
+
+/// What all batches of a process share.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// Where everything is stored.
+    pub pool: PgPool,
+    /// What events refer to.
+    pub references: References,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// When to stop.
+    pub shutdown: Shutdown,
+    /// Larger payloads are not looked into.
+    pub max_event_bytes: usize,
+}
+
+/// The life of a batch of deliveries, from bytes to acknowledgement.
+///
+/// Returns when every event has been decided and committed, however long the database is away.
+///
+/// # Errors
+/// Only when the process is told to give up: then nothing was acknowledged that has not committed.
+pub async fn process<K: EventKind>(pipeline: &Pipeline, source: Source, deliveries: Vec<Delivery>) -> Result<(), Stopped> {
+    let drafts = validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes);
+    let judged = validate::check_references(pipeline, &deliveries, drafts).await?;
+    let decided = store::commit(pipeline, source, &deliveries, judged).await?;
+    acknowledge(deliveries, decided);
+    Ok(())
+}
+
+fn acknowledge(deliveries: Vec<Delivery>, decided: Vec<(usize, Outcome)>) {
+    let mut outcomes: Vec<Vec<Outcome>> = deliveries.iter().map(|_| Vec::with_capacity(1)).collect();
+    for (delivery, outcome) in decided {
+        outcomes[delivery].push(outcome);
+    }
+    for (delivery, outcomes) in deliveries.into_iter().zip(outcomes) {
+        delivery.receipt.settle(outcomes);
+    }
+}

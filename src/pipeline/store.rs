@@ -1,0 +1,245 @@
+//! One transaction decides everything about a batch: rows, rollups, ledger and dead letters.
+//! CORRECTNESS.md of the design calls these the rules of the batch transaction.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::dead_letter::{self, DeadLetter};
+use super::ledger::{self, Counts};
+use super::verdict::{Code, Reason, Rejection, Violation};
+use super::{Judged, Outcome, Pipeline, Unavailable};
+use crate::events::{ContentHash, EventKind};
+use crate::intake::{Delivery, Source};
+use crate::shutdown::Stopped;
+
+/// How long one attempt may take before its connection is given up as frozen.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
+/// A batch on its way into the database. Its id makes an attempt safe to repeat.
+struct Batch<K: EventKind> {
+    id: Uuid,
+    source: Source,
+    events: Vec<Judged<K>>,
+    /// Deliveries without any event.
+    ignored: Vec<usize>,
+}
+
+/// Why an attempt did not commit.
+enum Failure {
+    /// Postgres refused a row of the batch, with this reason.
+    Row(String),
+    /// The world is to blame.
+    Unavailable(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Failure::Unavailable(error)
+    }
+}
+
+/// Commits a batch, in one transaction, or in several smaller ones where Postgres refuses a row.
+///
+/// Returns the outcome of each event with the index of its delivery, in no particular order.
+pub(super) async fn commit<K: EventKind>(
+    pipeline: &Pipeline,
+    source: Source,
+    deliveries: &[Delivery],
+    judged: Vec<Judged<K>>,
+) -> Result<Vec<(usize, Outcome)>, Stopped> {
+    let mut decided = Vec::with_capacity(deliveries.len());
+    let mut todo = vec![Batch::new(source, deliveries.len(), judged)];
+    while let Some(batch) = todo.pop() {
+        match commit_one(pipeline, deliveries, &batch).await? {
+            Ok(outcomes) => decided.extend(outcomes),
+            Err(refused) => todo.extend(batch.without_the_refused(&refused)),
+        }
+    }
+    pipeline.metrics.decided::<K>(decided.iter().map(|(_, outcome)| outcome));
+    Ok(decided)
+}
+
+/// Repeats a batch unchanged until it has committed, or until Postgres refuses a row of it.
+async fn commit_one<K: EventKind>(
+    pipeline: &Pipeline,
+    deliveries: &[Delivery],
+    batch: &Batch<K>,
+) -> Result<Result<Vec<(usize, Outcome)>, String>, Stopped> {
+    // Filled right before the commit is sent: whether its reply arrives or not, these outcomes stand
+    // as soon as the ledger knows the batch.
+    let mut pending = None;
+    let mut outage = pipeline.outage("commit a batch");
+    loop {
+        let attempt = tokio::time::timeout(ATTEMPT, attempt(pipeline, deliveries, batch, &mut pending));
+        match pipeline.shutdown.unless_given_up(attempt).await? {
+            Ok(Ok(())) => return Ok(Ok(pending.unwrap_or_default())),
+            Ok(Err(Failure::Row(refused))) => return Ok(Err(refused)),
+            Ok(Err(Failure::Unavailable(error))) => outage.wait(&Unavailable(error)).await?,
+            Err(_frozen) => outage.wait(&Unavailable(sqlx::Error::PoolTimedOut)).await?,
+        }
+    }
+}
+
+async fn attempt<K: EventKind>(
+    pipeline: &Pipeline,
+    deliveries: &[Delivery],
+    batch: &Batch<K>,
+    pending: &mut Option<Vec<(usize, Outcome)>>,
+) -> Result<(), Failure> {
+    let mut tx = pipeline.pool.begin().await?;
+    if !ledger::open(&mut tx, batch.id, K::NAME, batch.source).await? {
+        return Ok(());
+    }
+    let outcomes = decide(&mut tx, deliveries, batch).await?;
+    ledger::close(&mut tx, batch.id, Counts::of(outcomes.iter().map(|(_, outcome)| outcome))).await?;
+    *pending = Some(outcomes);
+    Ok(tx.commit().await?)
+}
+
+/// Everything between the first and the last statement of the ledger.
+async fn decide<K: EventKind>(
+    conn: &mut PgConnection,
+    deliveries: &[Delivery],
+    batch: &Batch<K>,
+) -> Result<Vec<(usize, Outcome)>, Failure> {
+    let mut stored = insert(conn, batch).await?;
+    let mut outcomes: Vec<_> = batch.ignored.iter().map(|&delivery| (delivery, Outcome::Ignored)).collect();
+    let (mut new, mut letters) = (Vec::with_capacity(stored.len()), Vec::new());
+    for event in &batch.events {
+        let rejection = match &event.verdict {
+            Ok(row) => match stand::<K>(row, &mut stored)? {
+                Standing::New(key) => {
+                    new.push(row);
+                    outcomes.push((event.delivery, Outcome::Stored { key }));
+                    continue;
+                }
+                Standing::Duplicate(key) => {
+                    outcomes.push((event.delivery, Outcome::Duplicate { key }));
+                    continue;
+                }
+                Standing::Conflict(rejection) => Cow::Owned(rejection),
+            },
+            Err(rejection) => Cow::Borrowed(rejection),
+        };
+        let letter = DeadLetter::new::<K>(&deliveries[event.delivery], event.position, event.key.as_ref(), &rejection);
+        letters.push((event.delivery, Arc::new(letter)));
+    }
+    let shard = free_shard(conn).await?;
+    K::roll_up(conn, &new, shard).await?;
+    outcomes.extend(dead_letter::insert(conn, letters, shard).await?);
+    Ok(outcomes)
+}
+
+/// What the database holds under a key, once the batch has been inserted.
+struct Stored {
+    content: ContentHash,
+    /// Inserted by this batch, and no event of it has claimed that yet.
+    unclaimed: bool,
+}
+
+/// Inserts the first event of each key, and reads what stands under the keys that were taken.
+///
+/// That is read in a second statement: the inserting one cannot see the row of a transaction that
+/// it waited for.
+async fn insert<K: EventKind>(conn: &mut PgConnection, batch: &Batch<K>) -> Result<HashMap<K::Key, Stored>, Failure> {
+    let mut first: BTreeMap<K::Key, &K::Row> = BTreeMap::new();
+    for row in batch.events.iter().filter_map(|event| event.verdict.as_ref().ok()) {
+        first.entry(K::key(row)).or_insert(row);
+    }
+    if first.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<&K::Row> = first.values().copied().collect();
+    let inserted = K::insert(conn, &rows).await.map_err(blame_row)?;
+    let mut stored = HashMap::with_capacity(first.len());
+    for key in inserted {
+        if let Some(row) = first.remove(&key) {
+            stored.insert(key, Stored { content: K::content_hash(row), unclaimed: true });
+        }
+    }
+    if !first.is_empty() {
+        let taken: Vec<K::Key> = first.into_keys().collect();
+        let contents = K::stored(conn, &taken).await?;
+        stored.extend(contents.into_iter().map(|(key, content)| (key, Stored { content, unclaimed: false })));
+    }
+    Ok(stored)
+}
+
+enum Standing {
+    New(String),
+    Duplicate(String),
+    Conflict(Rejection),
+}
+
+fn stand<K: EventKind>(row: &K::Row, stored: &mut HashMap<K::Key, Stored>) -> Result<Standing, Failure> {
+    let key = K::key(row);
+    // Deleted between the two statements: the next attempt inserts it.
+    let stored = stored.get_mut(&key).ok_or(Failure::Unavailable(sqlx::Error::RowNotFound))?;
+    if std::mem::take(&mut stored.unclaimed) {
+        return Ok(Standing::New(key.to_string()));
+    }
+    let content = K::content_hash(row);
+    if stored.content == content {
+        return Ok(Standing::Duplicate(key.to_string()));
+    }
+    let expected = format!("the content stored under this id, {}", hex(&stored.content));
+    let violation = Violation::new(Code::ContentDiffers, "", expected, &hex(&content));
+    Ok(Standing::Conflict(Rejection::single(Reason::Conflict, violation)))
+}
+
+/// An error of a row's own insert is about the row when its class says so; all else is the world's.
+fn blame_row(error: sqlx::Error) -> Failure {
+    const ABOUT_THE_ROW: [&str; 3] = ["22", "23", "54"];
+    let refused = error.as_database_error().filter(|database| {
+        database.code().is_some_and(|code| ABOUT_THE_ROW.iter().any(|class| code.starts_with(class)))
+    });
+    match refused {
+        Some(database) => Failure::Row(database.to_string()),
+        None => Failure::Unavailable(error),
+    }
+}
+
+/// The first of the rollup shards that no other transaction is writing to, or any when all are taken.
+async fn free_shard(conn: &mut PgConnection) -> sqlx::Result<i16> {
+    const LOCKS: i32 = 0x7075_7273;
+    let free = sqlx::query_scalar(
+        "SELECT coalesce(
+             (SELECT shard FROM generate_series(0, 15) AS shard WHERE pg_try_advisory_xact_lock($1, shard) LIMIT 1),
+             pg_backend_pid() % 16)::smallint",
+    );
+    free.bind(LOCKS).fetch_one(conn).await
+}
+
+impl<K: EventKind> Batch<K> {
+    fn new(source: Source, deliveries: usize, events: Vec<Judged<K>>) -> Self {
+        let mut empty = vec![true; deliveries];
+        for event in &events {
+            empty[event.delivery] = false;
+        }
+        let ignored = empty.iter().enumerate().filter_map(|(delivery, empty)| empty.then_some(delivery)).collect();
+        Batch { id: Uuid::now_v7(), source, events, ignored }
+    }
+
+    /// What is left to do after Postgres refused a row: both halves, or, once it is known which
+    /// event it was, that event as a dead letter.
+    fn without_the_refused(mut self, refused: &str) -> Vec<Self> {
+        let halves = self.events.len() / 2;
+        if let [event] = self.events.as_mut_slice() {
+            let violation = Violation::new(Code::DatabaseRefused, "", "a row that Postgres accepts", refused);
+            event.verdict = Err(Rejection::single(Reason::Database, violation));
+        }
+        let rest = self.events.split_off(halves);
+        let batch = |events, ignored| Batch { id: Uuid::now_v7(), source: self.source, events, ignored };
+        let halves = [batch(self.events, self.ignored), batch(rest, Vec::new())];
+        halves.into_iter().filter(|half| !(half.events.is_empty() && half.ignored.is_empty())).collect()
+    }
+}
+
+fn hex(hash: &ContentHash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
