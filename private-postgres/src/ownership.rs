@@ -33,20 +33,14 @@ pub(crate) async fn claim(layout: &Layout, patience: Duration) -> Result<Ownersh
         }
         sleep(TICK).await;
     }
-    Err(Error::InUse {
-        dir: layout.data.clone(),
-    })
+    Err(Error::InUse { dir: layout.data.clone() })
 }
 
 /// The lock, unless another program has it. It goes with the file handle, so no crash can leave it taken.
 pub(crate) fn try_lock(layout: &Layout) -> Result<Option<File>, Error> {
     let mut open = OpenOptions::new();
-    let file = open
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&layout.lock)
-        .map_err(Error::io("open", &layout.lock))?;
+    let file =
+        open.create(true).append(true).mode(0o600).open(&layout.lock).map_err(Error::io("open", &layout.lock))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -84,6 +78,6 @@ async fn end_orphan(layout: &Layout) {
     {
         tracing::warn!(pid, "ending a server whose data directory was removed");
         signal(pid, Signal::QUIT);
-        until_gone(pid).await;
+        until_gone(pid, &layout.socket_lock()).await;
     }
 }

@@ -38,16 +38,10 @@ pub(crate) fn arguments(data: &Path, socket_dir: &Path, options: &Options) -> Ve
         ("listen_addresses".to_owned(), String::new()),
         (
             "unix_socket_directories".to_owned(),
-            format!(
-                "\"{}\"",
-                socket_dir.display().to_string().replace('"', "\"\"")
-            ),
+            format!("\"{}\"", socket_dir.display().to_string().replace('"', "\"\"")),
         ),
         ("port".to_owned(), PORT.to_string()),
-        (
-            "max_connections".to_owned(),
-            options.max_connections.to_string(),
-        ),
+        ("max_connections".to_owned(), options.max_connections.to_string()),
         ("shared_buffers".to_owned(), options.shared_buffers.clone()),
         ("max_wal_size".to_owned(), options.max_wal_size.clone()),
         ("timezone".to_owned(), "UTC".to_owned()),
@@ -56,16 +50,11 @@ pub(crate) fn arguments(data: &Path, socket_dir: &Path, options: &Options) -> Ve
     ];
     if !options.durable {
         // Not synchronous_commit: without it, a kill of the server loses what was committed just before.
-        settings
-            .extend(["fsync", "full_page_writes"].map(|name| (name.to_owned(), "off".to_owned())));
+        settings.extend(["fsync", "full_page_writes"].map(|name| (name.to_owned(), "off".to_owned())));
     }
     settings.extend(options.settings.iter().cloned());
     let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
-    arguments.extend(
-        settings
-            .into_iter()
-            .flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]),
-    );
+    arguments.extend(settings.into_iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]));
     arguments
 }
 
@@ -113,14 +102,9 @@ pub(crate) async fn launch(
             return Ok(child);
         };
         let tail = log_since(&layout.log, before);
-        let stale =
-            tail.contains("postmaster.pid\" already exists") || tail.contains("is still in use");
+        let stale = tail.contains("postmaster.pid\" already exists") || tail.contains("is still in use");
         if !stale || Instant::now() > stale_until {
-            return Err(Error::Start {
-                why,
-                log: layout.log.clone(),
-                tail: last_lines(&tail, 12),
-            });
+            return Err(Error::Start { why, log: layout.log.clone(), tail: last_lines(&tail, 12) });
         }
         sleep(TICK * 5).await;
     }
@@ -130,11 +114,7 @@ fn open_log(path: &Path) -> Result<File, Error> {
     let too_long = fs::metadata(path).is_ok_and(|found| found.len() > LONGEST_LOG);
     let mut open = OpenOptions::new();
     open.create(true).mode(0o600);
-    let open = if too_long {
-        open.write(true).truncate(true)
-    } else {
-        open.append(true)
-    };
+    let open = if too_long { open.write(true).truncate(true) } else { open.append(true) };
     open.open(path).map_err(Error::io("write to", path))
 }
 
@@ -151,24 +131,15 @@ fn spawn(
     options: &Options,
     log: File,
 ) -> Result<Postmaster, Error> {
-    let also_log = log
-        .try_clone()
-        .map_err(Error::io("write to", &layout.log))?;
+    let also_log = log.try_clone().map_err(Error::io("write to", &layout.log))?;
     let mut command = run_as.command(&binaries.postgres());
     command.args(arguments(&layout.data, &layout.socket_dir, options));
     command.stdin(Stdio::null()).stdout(log).stderr(also_log);
-    Command::from(command)
-        .spawn()
-        .map(Postmaster)
-        .map_err(Error::io("run", &binaries.postgres()))
+    Command::from(command).spawn().map(Postmaster).map_err(Error::io("run", &binaries.postgres()))
 }
 
 /// Errs, in words, when the server ends or does not answer in time; in the latter case it is stopped.
-async fn until_ready(
-    server: &mut Postmaster,
-    layout: &Layout,
-    patience: Duration,
-) -> Result<(), String> {
+async fn until_ready(server: &mut Postmaster, layout: &Layout, patience: Duration) -> Result<(), String> {
     let give_up = Instant::now() + patience;
     while Instant::now() < give_up {
         if answers(&layout.socket_dir).await {
@@ -180,14 +151,8 @@ async fn until_ready(
             Err(error) => return Err(error.to_string()),
         }
     }
-    let ended = server
-        .stop()
-        .await
-        .map_or_else(|error| format!("; {error}"), |()| String::new());
-    Err(format!(
-        "it did not answer in {} s{ended}",
-        patience.as_secs()
-    ))
+    let ended = server.stop().await.map_or_else(|error| format!("; {error}"), |()| String::new());
+    Err(format!("it did not answer in {} s{ended}", patience.as_secs()))
 }
 
 /// How to log in to a server.
@@ -202,18 +167,12 @@ pub(crate) fn login(socket_dir: &Path, database: &str) -> PgConnectOptions {
 
 /// A connection of its own, since pools do not outlive a runtime.
 pub(crate) async fn connect(socket_dir: &Path, database: &str) -> Result<PgConnection, Error> {
-    login(socket_dir, database)
-        .connect()
-        .await
-        .map_err(Error::database(database))
+    login(socket_dir, database).connect().await.map_err(Error::database(database))
 }
 
 /// Whether a server lets us in.
 pub(crate) async fn answers(socket_dir: &Path) -> bool {
-    matches!(
-        timeout(Duration::from_secs(5), connect(socket_dir, USER)).await,
-        Ok(Ok(_))
-    )
+    matches!(timeout(Duration::from_secs(5), connect(socket_dir, USER)).await, Ok(Ok(_)))
 }
 
 /// Whether a process with this id is there.
@@ -240,9 +199,10 @@ pub(crate) async fn stop(pid: i32, gone: impl Future<Output = ()>) -> Result<(),
     Err(Error::Stop { pid })
 }
 
-/// Ends when the process has. For processes that are not our children.
-pub(crate) async fn until_gone(pid: i32) {
-    while is_alive(pid) {
+/// Ends when a server that is not our child has ended. A server's last act is to remove its lock files; its
+/// process may be seen longer, where the first process of a container does not care for orphans.
+pub(crate) async fn until_gone(pid: i32, lock_file: &Path) {
+    while is_alive(pid) && lock_file.exists() {
         sleep(TICK).await;
     }
 }

@@ -75,12 +75,9 @@ impl RunAs {
         };
         match blocker(dir, account) {
             None => Ok(()),
-            Some(blocker) => Err(Error::Unreachable {
-                dir: dir.to_owned(),
-                user: account.name.clone(),
-                uid: account.uid,
-                blocker,
-            }),
+            Some(blocker) => {
+                Err(Error::Unreachable { dir: dir.to_owned(), user: account.name.clone(), uid: account.uid, blocker })
+            }
         }
     }
 
@@ -95,8 +92,7 @@ impl RunAs {
         for dir in missing.into_iter().rev() {
             match DirBuilder::new().mode(mode).create(dir) {
                 // The umask may have closed what must be open.
-                Ok(()) => fs::set_permissions(dir, Permissions::from_mode(mode))
-                    .map_err(Error::io("open", dir))?,
+                Ok(()) => fs::set_permissions(dir, Permissions::from_mode(mode)).map_err(Error::io("open", dir))?,
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("make", dir)(error)),
             }
@@ -109,9 +105,7 @@ impl RunAs {
     pub(crate) fn make_private(&self, dir: &Path) -> Result<(), Error> {
         match DirBuilder::new().mode(0o700).create(dir) {
             Ok(()) => self.give(dir),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                self.check_owner(dir)
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => self.check_owner(dir),
             Err(error) => Err(Error::io("make", dir)(error)),
         }
     }
@@ -119,24 +113,21 @@ impl RunAs {
     fn check_owner(&self, dir: &Path) -> Result<(), Error> {
         let found = fs::symlink_metadata(dir).map_err(Error::io("look at", dir))?;
         if found.is_dir() && found.uid() == self.uid() {
-            return fs::set_permissions(dir, Permissions::from_mode(0o700))
-                .map_err(Error::io("close", dir));
+            return fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(Error::io("close", dir));
         }
         // Ours, from a run that was killed between making the folder and giving it away.
         if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
             return self.give(dir);
         }
-        Err(Error::Foreign {
-            dir: dir.to_owned(),
-            uid: found.uid(),
-        })
+        Err(Error::Foreign { dir: dir.to_owned(), uid: found.uid() })
     }
 
     fn give(&self, path: &Path) -> Result<(), Error> {
         match self {
             RunAs::Myself { .. } => Ok(()),
-            RunAs::Other(account) => chown(path, Some(account.uid), Some(account.gid))
-                .map_err(Error::io("give away", path)),
+            RunAs::Other(account) => {
+                chown(path, Some(account.uid), Some(account.gid)).map_err(Error::io("give away", path))
+            }
         }
     }
 }
@@ -147,11 +138,7 @@ fn account(passwd: &str, wanted: &str) -> Option<Account> {
         let name = fields.next().filter(|name| *name == wanted)?;
         let uid = fields.nth(1)?.parse().ok()?;
         let gid = fields.next()?.parse().ok()?;
-        Some(Account {
-            name: name.to_owned(),
-            uid,
-            gid,
-        })
+        Some(Account { name: name.to_owned(), uid, gid })
     })
 }
 
@@ -159,9 +146,7 @@ fn account(passwd: &str, wanted: &str) -> Option<Account> {
 fn blocker(dir: &Path, account: &Account) -> Option<PathBuf> {
     let mut way: Vec<&Path> = dir.ancestors().collect();
     way.reverse();
-    way.into_iter()
-        .find(|dir| fs::metadata(dir).is_ok_and(|found| !may_enter(&found, account)))
-        .map(Path::to_owned)
+    way.into_iter().find(|dir| fs::metadata(dir).is_ok_and(|found| !may_enter(&found, account))).map(Path::to_owned)
 }
 
 fn may_enter(dir: &fs::Metadata, account: &Account) -> bool {
@@ -183,20 +168,12 @@ mod tests {
         postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash\n";
 
     fn stranger() -> Account {
-        Account {
-            name: "stranger".to_owned(),
-            uid: 987_654,
-            gid: 987_654,
-        }
+        Account { name: "stranger".to_owned(), uid: 987_654, gid: 987_654 }
     }
 
     #[test]
     fn passwd_entries_are_found_by_their_whole_name() {
-        let expected = Account {
-            name: "postgres".to_owned(),
-            uid: 101,
-            gid: 104,
-        };
+        let expected = Account { name: "postgres".to_owned(), uid: 101, gid: 104 };
         assert_eq!(account(PASSWD, "postgres"), Some(expected));
         assert_eq!(account(PASSWD, "nobody"), None);
         assert_eq!(account(PASSWD, "broken"), None);
@@ -213,10 +190,7 @@ mod tests {
         fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
 
         assert_eq!(blocker(open.path(), &stranger()), None);
-        assert_eq!(
-            blocker(&inner.join("not-there-yet"), &stranger()),
-            Some(closed.clone())
-        );
+        assert_eq!(blocker(&inner.join("not-there-yet"), &stranger()), Some(closed.clone()));
         fs::set_permissions(&closed, Permissions::from_mode(0o711)).unwrap();
         assert_eq!(blocker(&inner, &stranger()), None);
     }
@@ -225,11 +199,7 @@ mod tests {
     fn the_owner_is_judged_by_the_owner_bits() {
         let dir = tempfile::tempdir().unwrap();
         let found = fs::metadata(dir.path()).unwrap();
-        let owner = Account {
-            name: "owner".to_owned(),
-            uid: found.uid(),
-            gid: found.gid(),
-        };
+        let owner = Account { name: "owner".to_owned(), uid: found.uid(), gid: found.gid() };
         fs::set_permissions(dir.path(), Permissions::from_mode(0o100)).unwrap();
         assert!(may_enter(&fs::metadata(dir.path()).unwrap(), &owner));
         fs::set_permissions(dir.path(), Permissions::from_mode(0o077)).unwrap();
@@ -243,13 +213,8 @@ mod tests {
         let dir = top.path().join("a/b");
         RunAs::Other(stranger()).make_parents(&dir).unwrap();
         assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o777, 0o711);
-        assert_eq!(
-            fs::metadata(top.path().join("a")).unwrap().mode() & 0o777,
-            0o711
-        );
-        RunAs::Myself { uid: 1 }
-            .make_parents(&dir.join("c"))
-            .unwrap();
+        assert_eq!(fs::metadata(top.path().join("a")).unwrap().mode() & 0o777, 0o711);
+        RunAs::Myself { uid: 1 }.make_parents(&dir.join("c")).unwrap();
         assert_eq!(fs::metadata(dir.join("c")).unwrap().mode() & 0o777, 0o700);
     }
 }

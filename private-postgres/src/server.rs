@@ -62,7 +62,7 @@ impl PrivatePostgres {
         };
         cluster::made_by(&layout.data)?;
         if let Some(pid) = left_over(&layout, options.start_timeout).await {
-            stop(pid, until_gone(pid)).await?;
+            stop(pid, until_gone(pid, &layout.pid_file())).await?;
         }
         cluster::remove(&layout.unfinished)?;
         cluster::remove(&layout.data)
@@ -110,7 +110,7 @@ impl PrivatePostgres {
             Hold::Guest => Ok(()),
             Hold::Started { server, .. } => server.stop().await,
             Hold::Adopted { pid, .. } if is_server(&self.layout, *pid) => {
-                stop(*pid, until_gone(*pid)).await
+                stop(*pid, until_gone(*pid, &self.layout.pid_file())).await
             }
             Hold::Adopted { .. } => Ok(()),
         }
@@ -132,63 +132,40 @@ fn is_server(layout: &Layout, pid: i32) -> bool {
     layout.pid() == Some(pid)
 }
 
-async fn own(
-    lock: File,
-    layout: &Layout,
-    options: &Options,
-    run_as: &RunAs,
-) -> Result<Hold, Error> {
+async fn own(lock: File, layout: &Layout, options: &Options, run_as: &RunAs) -> Result<Hold, Error> {
     if let Some(pid) = left_over(layout, options.start_timeout).await {
         return Ok(Hold::Adopted { pid, _lock: lock });
     }
     let made_by = cluster::made_by(&layout.data)?;
     let binaries = find::binaries(made_by, options, run_as).await?;
     if made_by.is_none() {
-        let sentence = format!(
-            "making a database in {} (PostgreSQL {})",
-            layout.data.display(),
-            binaries.version
-        );
+        let sentence = format!("making a database in {} (PostgreSQL {})", layout.data.display(), binaries.version);
         options.progress.say(&sentence);
         cluster::make(&binaries, layout, run_as, options.durable).await?;
     }
     let server = launch(&binaries, layout, run_as, options).await?;
-    Ok(Hold::Started {
-        server,
-        _lock: lock,
-    })
+    Ok(Hold::Started { server, _lock: lock })
 }
 
 pub(crate) async fn ensure_database(socket_dir: &Path, name: &str) -> Result<(), Error> {
     let mut connection = connect(socket_dir, USER).await?;
-    let there: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-            .bind(name)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(Error::database(name))?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(Error::database(name))?;
     if !there {
         let statement = format!("CREATE DATABASE {}", quoted(name));
-        let made = sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut connection)
-            .await;
-        made.map(drop)
-            .or_else(unless_made_meanwhile)
-            .map_err(Error::database(name))?;
+        let made = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
+        made.map(drop).or_else(unless_made_meanwhile).map_err(Error::database(name))?;
     }
     connection.close().await.map_err(Error::database(name))
 }
 
 fn unless_made_meanwhile(error: sqlx::Error) -> Result<(), sqlx::Error> {
     // duplicate_database, or unique_violation when both are at the same step.
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    if matches!(code.as_deref(), Some("42P04" | "23505")) {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if matches!(code.as_deref(), Some("42P04" | "23505")) { Ok(()) } else { Err(error) }
 }
 
 /// A name as SQL writes it.

@@ -12,10 +12,7 @@ pub(crate) const USER: &str = "postgres";
 /// `PGSSLMODE`) does not bend it.
 pub(crate) fn url(socket_dir: &Path, database: &str) -> String {
     let host = encode(&socket_dir.to_string_lossy(), b"/");
-    format!(
-        "postgres:///{}?host={host}&port={PORT}&user={USER}&sslmode=disable",
-        encode(database, b"")
-    )
+    format!("postgres:///{}?host={host}&port={PORT}&user={USER}&sslmode=disable", encode(database, b""))
 }
 
 fn encode(text: &str, also_plain: &[u8]) -> String {
@@ -33,10 +30,7 @@ fn encode(text: &str, also_plain: &[u8]) -> String {
 /// A line to paste into a shell.
 pub(crate) fn psql_command(socket_dir: &Path, database: &str) -> String {
     let host = conninfo_value(&socket_dir.to_string_lossy());
-    let line = format!(
-        "host={host} user={USER} dbname={}",
-        conninfo_value(database)
-    );
+    let line = format!("host={host} user={USER} dbname={}", conninfo_value(database));
     format!("psql \"{}\"", escape(&line, &['\\', '"', '$', '`']))
 }
 
@@ -70,10 +64,7 @@ mod tests {
     fn sqlx_reads_the_url_back() {
         let dir = Path::new("/tmp/jo's data+100%/pg.socket");
         let options = PgConnectOptions::from_str(&url(dir, "a b&c")).unwrap();
-        assert_eq!(
-            options.get_socket().map(std::path::PathBuf::as_path),
-            Some(dir)
-        );
+        assert_eq!(options.get_socket().map(std::path::PathBuf::as_path), Some(dir));
         assert_eq!(options.get_database(), Some("a b&c"));
         assert_eq!(options.get_username(), "postgres");
         assert_eq!(options.get_port(), 5432);

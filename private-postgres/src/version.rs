@@ -19,18 +19,13 @@ impl Version {
     pub(crate) fn parse(answer: &str) -> Option<Version> {
         let (_, version) = answer.split_once("(PostgreSQL) ")?;
         let (major, rest) = leading_number(version)?;
-        let minor = rest
-            .strip_prefix('.')
-            .and_then(leading_number)
-            .map_or(0, |(minor, _)| minor);
+        let minor = rest.strip_prefix('.').and_then(leading_number).map_or(0, |(minor, _)| minor);
         Some(Version { major, minor })
     }
 }
 
 fn leading_number(text: &str) -> Option<(u32, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
@@ -47,10 +42,7 @@ mod tests {
     #[test]
     fn reads_every_form() {
         let cases = [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n",
-                Some((15, 18)),
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some((15, 18))),
             ("postgres (PostgreSQL) 18.4\n", Some((18, 4))),
             ("postgres (PostgreSQL) 19beta1\n", Some((19, 0))),
             ("postgres (PostgreSQL) 9.6.24\n", Some((9, 6))),

@@ -78,11 +78,7 @@ const POST_OFFICES: [&str; 3] = ["APO", "FPO", "DPO"];
 /// One in ten is military, and its second line is `<APO|FPO|DPO> <AA|AE|AP> <zip>`, without a comma.
 /// The ZIP code always belongs to the state.
 pub fn address(rng: &mut impl RngExt) -> String {
-    if rng.random_bool(MILITARY) {
-        military(rng)
-    } else {
-        civilian(rng)
-    }
+    if rng.random_bool(MILITARY) { military(rng) } else { civilian(rng) }
 }
 
 fn civilian(rng: &mut impl RngExt) -> String {
@@ -157,10 +153,7 @@ mod tests {
             .filter_map(|it| it.split(' ').nth_back(1).map(str::to_owned))
             .map(|state| state.rsplit('\n').next().unwrap_or_default().to_owned())
             .collect();
-        let known = STATES
-            .into_iter()
-            .chain(ARMED_FORCES)
-            .map(|it| it.0.to_owned());
+        let known = STATES.into_iter().chain(ARMED_FORCES).map(|it| it.0.to_owned());
         assert_eq!(lived_in, known.collect());
     }
 

@@ -94,9 +94,7 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries
-            .map(|it| it.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]
@@ -119,18 +117,12 @@ mod tests {
             for (key, value) in [("name", &user.name), ("address", &user.address)] {
                 assert_eq!(file[key], **value);
             }
-            assert_eq!(
-                (file["number"].as_str(), file["email"].as_str()),
-                (Some(&*user.number), Some(&*user.email))
-            );
+            assert_eq!((file["number"].as_str(), file["email"].as_str()), (Some(&*user.number), Some(&*user.email)));
         }
         for article in shop.articles() {
             let file = read("articles", article.id);
             assert_eq!(file.as_object().unwrap().len(), 4);
-            assert_eq!(
-                (&file["id_"], &file["name"]),
-                (&article.id.to_string().into(), &article.name.clone().into())
-            );
+            assert_eq!((&file["id_"], &file["name"]), (&article.id.to_string().into(), &article.name.clone().into()));
             assert!(file["price"].is_f64());
             assert_eq!(file["currency"], article.currency.code());
         }
@@ -139,17 +131,12 @@ mod tests {
     #[tokio::test]
     async fn purchase_files_hold_the_published_bytes() {
         let blob = tempfile::tempdir().unwrap();
-        let batch: Vec<_> = Purchases::new(&Shop::open(1, 5, 5), 1, 0.5)
-            .take(200)
-            .collect();
+        let batch: Vec<_> = Purchases::new(&Shop::open(1, 5, 5), 1, 0.5).take(200).collect();
         let copies = batch.iter().map(|it| (it.id, it.payload.clone())).collect();
         keep_purchases(blob.path(), copies).await;
         assert_eq!(names(&blob.path().join("purchases")).len(), 200);
         for purchase in batch {
-            let path = blob
-                .path()
-                .join("purchases")
-                .join(format!("{}.json", purchase.id));
+            let path = blob.path().join("purchases").join(format!("{}.json", purchase.id));
             assert_eq!(fs::read(path).unwrap(), purchase.payload);
         }
     }

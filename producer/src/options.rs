@@ -64,11 +64,7 @@ pub struct Options {
     /// [default: 0 when --seed is given, else another at each start]
     // Stands before `seed` on purpose: clap fills defaults in order, and a condition on `seed` that
     // is looked at after its own default would always hold.
-    #[arg(
-        long,
-        env = "PRODUCER_RUN",
-        default_value_if("seed", ArgPredicate::IsPresent, Some("0"))
-    )]
+    #[arg(long, env = "PRODUCER_RUN", default_value_if("seed", ArgPredicate::IsPresent, Some("0")))]
     pub run: Option<u64>,
 
     /// What users, articles and purchases are drawn from. Giving it makes the purchases repeatable:
@@ -207,11 +203,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for flags in [
-            ["--rate", "0"],
-            ["--invalid-ratio", "1.5"],
-            ["--blob", "gs://bucket"],
-        ] {
+        for flags in [["--rate", "0"], ["--invalid-ratio", "1.5"], ["--blob", "gs://bucket"]] {
             assert!(parse(&flags).is_err(), "{flags:?}");
         }
     }

@@ -69,11 +69,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// The first purchase is due at once.
     pub(crate) fn new(rate: Rate, now: Instant) -> Pace {
-        Pace {
-            rate,
-            since: now,
-            handed_out: 0,
-        }
+        Pace { rate, since: now, handed_out: 0 }
     }
 
     /// What is due at `now`; counts it as handed out.
@@ -121,10 +117,7 @@ mod tests {
         for rate in [0.5, 1.0, 3.0, 250.0, 10_000.0, 50_000.0] {
             let (sold, wanted) = (sold(rate, 20.0), rate * 20.0);
             let sold = f64::from(u32::try_from(sold).unwrap());
-            assert!(
-                (sold - wanted).abs() <= 1.0 + wanted * 0.01,
-                "{rate}/s: {sold} of {wanted}"
-            );
+            assert!((sold - wanted).abs() <= 1.0 + wanted * 0.01, "{rate}/s: {sold} of {wanted}");
         }
     }
 
@@ -148,19 +141,12 @@ mod tests {
     fn max_is_always_due() {
         let start = Instant::now();
         let mut pace = Pace::new(Rate::Max, start);
-        assert_eq!(
-            (pace.due(start), pace.due(start)),
-            (Due::Now(1000), Due::Now(1000))
-        );
+        assert_eq!((pace.due(start), pace.due(start)), (Due::Now(1000), Due::Now(1000)));
     }
 
     #[test]
     fn rates_are_read_as_they_are_written() {
-        for (text, rate) in [
-            ("max", Rate::Max),
-            ("MAX", Rate::Max),
-            ("0.5", Rate::PerSecond(0.5)),
-        ] {
+        for (text, rate) in [("max", Rate::Max), ("MAX", Rate::Max), ("0.5", Rate::PerSecond(0.5))] {
             assert_eq!(text.parse(), Ok(rate));
             assert_eq!(rate.to_string().parse(), Ok(rate));
         }

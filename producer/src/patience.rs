@@ -18,11 +18,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// `what` is named in the log.
     pub(crate) fn new(what: &'static str) -> Patience {
-        Patience {
-            what,
-            delay: SHORTEST,
-            reason: None,
-        }
+        Patience { what, delay: SHORTEST, reason: None }
     }
 
     /// Waits 0.2 s to 5 s, twice as long each time, up to half of it left to chance; logs `reason`
@@ -61,10 +57,7 @@ mod tests {
             patience.wait("away").await;
             last = before.elapsed();
         }
-        assert!(
-            last >= LONGEST / 2 && last <= LONGEST + Duration::from_millis(2),
-            "{last:?}"
-        );
+        assert!(last >= LONGEST / 2 && last <= LONGEST + Duration::from_millis(2), "{last:?}");
         patience.over();
         let before = Instant::now();
         patience.wait("away").await;

@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::patience::Patience;
 
 /// No admin call takes longer; the client would retry for minutes without a word.
-const ADMIN_LIMIT: Duration = Duration::from_secs(10);
+const ADMIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// The client gives a message up after this, and we begin again on a new connection: that is the
 /// only way out of a connection that is open and dead.
@@ -35,13 +35,7 @@ impl Place {
             .emulator_host
             .as_deref()
             .filter(|it| !it.is_empty())
-            .map(|host| {
-                if host.contains("://") {
-                    host.to_owned()
-                } else {
-                    format!("http://{host}")
-                }
-            });
+            .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
         Place {
             topic: format!("projects/{}/topics/{}", options.project, options.topic),
             endpoint,
@@ -71,10 +65,7 @@ impl Place {
             let nobody = anonymous::Builder::new().build();
             builder = builder.with_endpoint(endpoint).with_credentials(nobody);
         }
-        builder
-            .build()
-            .await
-            .context("cannot make a Pub/Sub publisher")
+        builder.build().await.context("cannot make a Pub/Sub publisher")
     }
 
     /// Returns when a message that is published now will not be lost: the topic exists and has a
@@ -104,10 +95,7 @@ impl Place {
             let nobody = anonymous::Builder::new().build();
             builder = builder.with_endpoint(endpoint).with_credentials(nobody);
         }
-        builder
-            .build()
-            .await
-            .context("cannot make a Pub/Sub admin client")
+        builder.build().await.context("cannot make a Pub/Sub admin client")
     }
 
     /// Looks once. Errs with what is still missing.
@@ -120,20 +108,12 @@ impl Place {
         if !self.wait_for_subscription {
             return Ok(());
         }
-        let list = admin
-            .list_topic_subscriptions()
-            .set_topic(&self.topic)
-            .send();
+        let list = admin.list_topic_subscriptions().set_topic(&self.topic).send();
         match list.await {
             Ok(found) if !found.subscriptions.is_empty() => Ok(()),
             Ok(_) => Err(format!("{} has no subscription yet", self.topic)),
-            Err(error) if code(&error) == Some(Code::NotFound) => {
-                Err(format!("{} does not exist yet", self.topic))
-            }
-            Err(error) => Err(format!(
-                "cannot list the subscriptions of {}: {error}",
-                self.topic
-            )),
+            Err(error) if code(&error) == Some(Code::NotFound) => Err(format!("{} does not exist yet", self.topic)),
+            Err(error) => Err(format!("cannot list the subscriptions of {}: {error}", self.topic)),
         }
     }
 
@@ -162,27 +142,18 @@ mod tests {
     use super::*;
 
     fn place(emulator_host: Option<&str>) -> Place {
-        Place::of(&Options {
-            emulator_host: emulator_host.map(str::to_owned),
-            ..Options::default()
-        })
+        Place::of(&Options { emulator_host: emulator_host.map(str::to_owned), ..Options::default() })
     }
 
     #[test]
     fn the_topic_has_its_full_name() {
-        assert_eq!(
-            place(None).topic(),
-            "projects/data-engineering/topics/purchases"
-        );
+        assert_eq!(place(None).topic(), "projects/data-engineering/topics/purchases");
     }
 
     #[test]
     fn an_emulator_may_be_a_host_and_port_or_a_url_or_nothing() {
         let endpoint = |host| place(host).endpoint;
-        assert_eq!(
-            endpoint(Some("localhost:8085")).as_deref(),
-            Some("http://localhost:8085")
-        );
+        assert_eq!(endpoint(Some("localhost:8085")).as_deref(), Some("http://localhost:8085"));
         assert_eq!(endpoint(Some("http://a:1")).as_deref(), Some("http://a:1"));
         assert_eq!((endpoint(Some("")), endpoint(None)), (None, None));
     }

@@ -46,51 +46,27 @@ pub(crate) struct Outlet<T> {
 impl<T: Send + 'static> Outlet<T> {
     /// Connects (in time) to `place`; `confirmed` hears the tag of every message that has arrived.
     /// Errs without usable credentials.
-    pub(crate) async fn open(
-        place: Place,
-        confirmed: impl Fn(T) + Send + Sync + 'static,
-    ) -> anyhow::Result<Outlet<T>> {
+    pub(crate) async fn open(place: Place, confirmed: impl Fn(T) + Send + Sync + 'static) -> anyhow::Result<Outlet<T>> {
         let current = watch::Sender::new(place.publisher().await?);
         let line = Arc::new(Line { place, current });
         let (window, sent) = mpsc::channel(WINDOW);
         let settling = tokio::spawn(settle_all(Arc::clone(&line), sent, confirmed));
-        Ok(Outlet {
-            line,
-            window,
-            settling,
-        })
+        Ok(Outlet { line, window, settling })
     }
 
     /// Hands `payload` to the client and calls `sent`; waits while the window is full. A cancelled
     /// call has sent nothing. Errs when sending has become impossible.
-    pub(crate) async fn send(
-        &self,
-        payload: Bytes,
-        tag: T,
-        sent: impl FnOnce(),
-    ) -> anyhow::Result<()> {
-        let place = self
-            .window
-            .reserve()
-            .await
-            .context("the publisher has stopped")?;
+    pub(crate) async fn send(&self, payload: Bytes, tag: T, sent: impl FnOnce()) -> anyhow::Result<()> {
+        let place = self.window.reserve().await.context("the publisher has stopped")?;
         sent();
         let answer = self.line.publish(payload.clone());
-        place.send(Pending {
-            payload,
-            tag,
-            answer,
-        });
+        place.send(Pending { payload, tag, answer });
         Ok(())
     }
 
     /// Waits until everything sent is confirmed; once `shutdown` is cancelled, for ten seconds more.
     pub(crate) async fn close(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Outlet {
-            line,
-            window,
-            mut settling,
-        } = self;
+        let Outlet { line, window, mut settling } = self;
         drop((line, window));
         let patience_ends = async {
             shutdown.cancelled().await;
@@ -114,9 +90,7 @@ struct Line {
 
 impl Line {
     fn publish(&self, payload: Bytes) -> PublishFuture {
-        self.current
-            .borrow()
-            .publish(Message::new().set_data(payload))
+        self.current.borrow().publish(Message::new().set_data(payload))
     }
 
     /// Makes sending worth another try after `cause`. What the old publisher still holds goes on.
@@ -158,12 +132,7 @@ async fn settle<T>(
     patience: &mut Patience,
 ) -> anyhow::Result<Vec<Pending<T>>> {
     let (mut failed, mut cause) = (Vec::new(), None);
-    for Pending {
-        payload,
-        tag,
-        answer,
-    } in chunk
-    {
+    for Pending { payload, tag, answer } in chunk {
         match answer.await {
             Ok(_message_id) => confirmed(tag),
             Err(error) => {
@@ -179,11 +148,7 @@ async fn settle<T>(
     line.mend(&cause).await?;
     let again = |(payload, tag): (Bytes, T)| {
         let answer = line.publish(payload.clone());
-        Pending {
-            payload,
-            tag,
-            answer,
-        }
+        Pending { payload, tag, answer }
     };
     Ok(failed.into_iter().map(again).collect())
 }

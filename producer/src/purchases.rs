@@ -51,13 +51,8 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault there is, each as likely as the other.
-    pub const ALL: [Fault; 5] = [
-        Fault::UnknownUser,
-        Fault::CartOfWords,
-        Fault::EmptyCart,
-        Fault::UnknownArticle,
-        Fault::NegativeQuantity,
-    ];
+    pub const ALL: [Fault; 5] =
+        [Fault::UnknownUser, Fault::CartOfWords, Fault::EmptyCart, Fault::UnknownArticle, Fault::NegativeQuantity];
 
     /// The word for it in logs.
     pub fn name(self) -> &'static str {
@@ -128,11 +123,7 @@ impl Purchases {
             users: shop.users().iter().map(|it| it.id).collect(),
             articles: shop.articles().iter().map(|it| it.id).collect(),
             rng: draw(seed, Stream::Purchases),
-            invalid_ratio: if invalid_ratio.is_nan() {
-                0.0
-            } else {
-                invalid_ratio.clamp(0.0, 1.0)
-            },
+            invalid_ratio: if invalid_ratio.is_nan() { 0.0 } else { invalid_ratio.clamp(0.0, 1.0) },
             clock: Clock::Wall,
         }
     }
@@ -141,32 +132,19 @@ impl Purchases {
     /// with every purchase. Payloads are then reproducible to the byte.
     #[must_use]
     pub fn starting_at(self, first: DateTime<Utc>) -> Purchases {
-        Purchases {
-            clock: Clock::Ticking(first),
-            ..self
-        }
+        Purchases { clock: Clock::Ticking(first), ..self }
     }
 
     fn purchase(&mut self) -> Wire {
         let id_ = uuid4(&mut self.rng);
         let user_id = self.users[self.rng.random_range(0..self.users.len())];
-        let lines = (0..self.rng.random_range(1..=4))
-            .map(|_| self.line())
-            .collect();
-        Wire {
-            id_,
-            timestamp: self.timestamp(),
-            user_id,
-            cart: Cart::Lines(lines),
-        }
+        let lines = (0..self.rng.random_range(1..=4)).map(|_| self.line()).collect();
+        Wire { id_, timestamp: self.timestamp(), user_id, cart: Cart::Lines(lines) }
     }
 
     fn line(&mut self) -> Line {
         let article_id = self.articles[self.rng.random_range(0..self.articles.len())];
-        Line {
-            article_id,
-            quantity: self.rng.random_range(1..=5),
-        }
+        Line { article_id, quantity: self.rng.random_range(1..=5) }
     }
 
     /// ISO 8601 in one of the notations that producers use; without a zone it means UTC.
@@ -180,8 +158,7 @@ impl Purchases {
             0 => now.to_rfc3339_opts(SecondsFormat::Millis, true),
             1 => {
                 let zone = FixedOffset::east_opt(hours * 3600).unwrap_or_else(|| Utc.fix());
-                now.with_timezone(&zone)
-                    .to_rfc3339_opts(SecondsFormat::Micros, false)
+                now.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Micros, false)
             }
             _ => now.format("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
         }
@@ -223,20 +200,12 @@ impl Iterator for Purchases {
     fn next(&mut self) -> Option<Purchase> {
         let mut wire = self.purchase();
         let broken = self.rng.random_bool(self.invalid_ratio);
-        let fault = if broken {
-            Fault::ALL.choose(&mut self.rng).copied()
-        } else {
-            None
-        };
+        let fault = if broken { Fault::ALL.choose(&mut self.rng).copied() } else { None };
         if let Some(fault) = fault {
             self.spoil(fault, &mut wire);
         }
         let payload = Bytes::from(serde_json::to_vec(&wire).ok()?);
-        Some(Purchase {
-            id: wire.id_,
-            payload,
-            fault,
-        })
+        Some(Purchase { id: wire.id_, payload, fault })
     }
 }
 

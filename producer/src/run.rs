@@ -38,19 +38,14 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     let place = Place::of(&options);
     let tally = Arc::new(Tally::default());
 
-    match shutdown
-        .run_until_cancelled(open(&options, &shop, &place))
-        .await
-    {
+    match shutdown.run_until_cancelled(open(&options, &shop, &place)).await {
         Some(opened) => opened?,
         None => return Ok(tally.summary()),
     }
     let counting = Arc::clone(&tally);
     let outlet = Outlet::open(place, move |fault| counting.confirmed(fault)).await?;
     let selling = async {
-        let sold = shutdown
-            .run_until_cancelled(sell(&options, &shop, &outlet, &tally))
-            .await;
+        let sold = shutdown.run_until_cancelled(sell(&options, &shop, &outlet, &tally)).await;
         let closed = outlet.close(shutdown.clone()).await;
         closed.and(sold.unwrap_or(Ok(())))
     };
@@ -92,23 +87,14 @@ async fn write_files(shop: &Shop, blob: &Path) {
     }
 }
 
-async fn stock(
-    shop: &Shop,
-    connect: PgConnectOptions,
-    foreign: bool,
-) -> Result<Stocked, sqlx::Error> {
-    let limit = Duration::from_secs(10);
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(limit);
+async fn stock(shop: &Shop, connect: PgConnectOptions, foreign: bool) -> Result<Stocked, sqlx::Error> {
+    let limit = Duration::from_secs(5);
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit);
     let pool: PgPool = pool.connect_lazy_with(connect);
     let mut patience = Patience::new("Postgres");
     let stocked = loop {
-        let attempt = if foreign {
-            tables::stock_as_foreigner(shop, &pool).await
-        } else {
-            tables::stock(shop, &pool).await
-        };
+        let attempt =
+            if foreign { tables::stock_as_foreigner(shop, &pool).await } else { tables::stock(shop, &pool).await };
         match attempt {
             Err(error) if tables::is_passing(&error) => patience.wait(error).await,
             done => break done,
@@ -119,12 +105,7 @@ async fn stock(
     stocked
 }
 
-async fn sell(
-    options: &Options,
-    shop: &Shop,
-    outlet: &Outlet<Option<Fault>>,
-    tally: &Tally,
-) -> anyhow::Result<()> {
+async fn sell(options: &Options, shop: &Shop, outlet: &Outlet<Option<Fault>>, tally: &Tally) -> anyhow::Result<()> {
     let mut purchases = Purchases::new(shop, options.purchase_seed(), options.invalid_ratio);
     let mut pace = Pace::new(options.rate, Instant::now());
     let mut left = options.count.unwrap_or(u64::MAX);
@@ -168,23 +149,9 @@ async fn report(tally: &Tally) -> std::convert::Infallible {
 }
 
 fn tell(summary: &Summary, message: &'static str) {
-    let Summary {
-        published,
-        invalid,
-        by_fault,
-        unconfirmed,
-    } = summary;
-    let by_fault: Vec<String> = by_fault
-        .iter()
-        .map(|(fault, count)| format!("{}={count}", fault.name()))
-        .collect();
-    info!(
-        published,
-        invalid,
-        by_fault = by_fault.join(" "),
-        unconfirmed,
-        "{message}"
-    );
+    let Summary { published, invalid, by_fault, unconfirmed } = summary;
+    let by_fault: Vec<String> = by_fault.iter().map(|(fault, count)| format!("{}={count}", fault.name())).collect();
+    info!(published, invalid, by_fault = by_fault.join(" "), unconfirmed, "{message}");
 }
 
 #[cfg(test)]
@@ -215,12 +182,7 @@ mod tests {
         assert!(!running.is_finished());
         shutdown.cancel();
         assert_eq!(running.await.unwrap().unwrap(), Summary::default());
-        assert_eq!(
-            std::fs::read_dir(blob.path().join("users"))
-                .unwrap()
-                .count(),
-            3
-        );
+        assert_eq!(std::fs::read_dir(blob.path().join("users")).unwrap().count(), 3);
     }
 
     #[tokio::test]

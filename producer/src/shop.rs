@@ -30,13 +30,11 @@ const ADJECTIVES: [&str; 16] = [
     "Striped",
     "Sturdy",
 ];
-const MATERIALS: [&str; 12] = [
-    "Bamboo", "Brass", "Canvas", "Ceramic", "Cotton", "Glass", "Leather", "Linen", "Oak", "Steel",
-    "Stone", "Wool",
-];
+const MATERIALS: [&str; 12] =
+    ["Bamboo", "Brass", "Canvas", "Ceramic", "Cotton", "Glass", "Leather", "Linen", "Oak", "Steel", "Stone", "Wool"];
 const THINGS: [&str; 20] = [
-    "Basket", "Blanket", "Bottle", "Bowl", "Chair", "Clock", "Cup", "Desk", "Frame", "Hat", "Jar",
-    "Kettle", "Lamp", "Mirror", "Pillow", "Plate", "Scarf", "Shelf", "Stool", "Vase",
+    "Basket", "Blanket", "Bottle", "Bowl", "Chair", "Clock", "Cup", "Desk", "Frame", "Hat", "Jar", "Kettle", "Lamp",
+    "Mirror", "Pillow", "Plate", "Scarf", "Shelf", "Stool", "Vase",
 ];
 
 /// Each part of the shop has a stream of its own of the seed's numbers, so that the number of users
@@ -156,13 +154,7 @@ fn user(rng: &mut ChaCha8Rng) -> User {
     let number = telephone(rng);
     let email = email(&first, &last, rng);
     let address = address(rng);
-    User {
-        id,
-        name: format!("{first} {last}"),
-        address,
-        number,
-        email,
-    }
+    User { id, name: format!("{first} {last}"), address, number, email }
 }
 
 fn telephone(rng: &mut ChaCha8Rng) -> String {
@@ -171,10 +163,7 @@ fn telephone(rng: &mut ChaCha8Rng) -> String {
     match rng.random_range(0..5) {
         0 => format!("{area}-{exchange}-{line:04}"),
         1 => format!("({area}){exchange}-{line:04}"),
-        2 => format!(
-            "+1-{area}-{exchange}-{line:04}x{}",
-            rng.random_range(10..100_000)
-        ),
+        2 => format!("+1-{area}-{exchange}-{line:04}x{}", rng.random_range(10..100_000)),
         3 => format!("{area}.{exchange}.{line:04}"),
         _ => format!("{area}{exchange}{line:04}"),
     }
@@ -182,9 +171,7 @@ fn telephone(rng: &mut ChaCha8Rng) -> String {
 
 fn email(first: &str, last: &str, rng: &mut ChaCha8Rng) -> String {
     let local: String = first.chars().take(1).chain(last.chars()).collect();
-    let local = local
-        .replace(|it: char| !it.is_ascii_alphanumeric(), "")
-        .to_lowercase();
+    let local = local.replace(|it: char| !it.is_ascii_alphanumeric(), "").to_lowercase();
     let domain = ["com", "net", "org"].choose(rng).copied().unwrap_or("com");
     format!("{local}{}@example.{domain}", rng.random_range(1..100))
 }
@@ -192,24 +179,14 @@ fn email(first: &str, last: &str, rng: &mut ChaCha8Rng) -> String {
 fn article(rng: &mut ChaCha8Rng) -> Article {
     let id = uuid4(rng);
     let mut word = |words: &[&'static str]| words.choose(rng).copied().unwrap_or_default();
-    let name = format!(
-        "{} {} {}",
-        word(&ADJECTIVES),
-        word(&MATERIALS),
-        word(&THINGS)
-    );
+    let name = format!("{} {} {}", word(&ADJECTIVES), word(&MATERIALS), word(&THINGS));
     let currency = match rng.random_range(0..3) {
         0 => Currency::Usd,
         1 => Currency::Sek,
         _ => Currency::Eur,
     };
     let price = Decimal::new(rng.random_range(100..=10_000), 2);
-    Article {
-        id,
-        name,
-        price,
-        currency,
-    }
+    Article { id, name, price, currency }
 }
 
 #[cfg(test)]

@@ -13,19 +13,9 @@ use crate::shop::{Article, Shop, User};
 /// Rows per statement.
 const BATCH: usize = 5000;
 
-const USERS: &[(&str, &str)] = &[
-    ("id", "uuid"),
-    ("name", "text"),
-    ("address", "text"),
-    ("number", "text"),
-    ("email", "text"),
-];
-const ARTICLES: &[(&str, &str)] = &[
-    ("id", "uuid"),
-    ("name", "text"),
-    ("price", "numeric"),
-    ("currency", "text"),
-];
+const USERS: &[(&str, &str)] =
+    &[("id", "uuid"), ("name", "text"), ("address", "text"), ("number", "text"), ("email", "text")];
+const ARTICLES: &[(&str, &str)] = &[("id", "uuid"), ("name", "text"), ("price", "numeric"), ("currency", "text")];
 
 const CREATE: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS users (
@@ -82,10 +72,7 @@ async fn insert_users(users: &[User], pool: &PgPool) -> Result<u64, sqlx::Error>
     let mut added = 0;
     for batch in users.chunks(BATCH) {
         let statement = sqlx::query(AssertSqlSafe(sql.clone()));
-        added += bind_users(statement, batch)
-            .execute(pool)
-            .await?
-            .rows_affected();
+        added += bind_users(statement, batch).execute(pool).await?.rows_affected();
     }
     Ok(added)
 }
@@ -95,10 +82,7 @@ async fn insert_articles(articles: &[Article], pool: &PgPool) -> Result<u64, sql
     let mut added = 0;
     for batch in articles.chunks(BATCH) {
         let statement = sqlx::query(AssertSqlSafe(sql.clone()));
-        added += bind_articles(statement, batch)
-            .execute(pool)
-            .await?
-            .rows_affected();
+        added += bind_articles(statement, batch).execute(pool).await?.rows_affected();
     }
     Ok(added)
 }
@@ -108,57 +92,31 @@ type Statement = Query<'static, Postgres, PgArguments>;
 fn bind_users(statement: Statement, batch: &[User]) -> Statement {
     let (mut ids, mut names, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
     let (mut numbers, mut emails) = (Vec::new(), Vec::new());
-    for User {
-        id,
-        name,
-        address,
-        number,
-        email,
-    } in batch.iter().cloned()
-    {
+    for User { id, name, address, number, email } in batch.iter().cloned() {
         ids.push(id);
         names.push(name);
         addresses.push(address);
         numbers.push(number);
         emails.push(email);
     }
-    statement
-        .bind(ids)
-        .bind(names)
-        .bind(addresses)
-        .bind(numbers)
-        .bind(emails)
+    statement.bind(ids).bind(names).bind(addresses).bind(numbers).bind(emails)
 }
 
 fn bind_articles(statement: Statement, batch: &[Article]) -> Statement {
     let (mut ids, mut names) = (Vec::<Uuid>::new(), Vec::<String>::new());
     let (mut prices, mut currencies) = (Vec::<Decimal>::new(), Vec::<&'static str>::new());
-    for Article {
-        id,
-        name,
-        price,
-        currency,
-    } in batch.iter().cloned()
-    {
+    for Article { id, name, price, currency } in batch.iter().cloned() {
         ids.push(id);
         names.push(name);
         prices.push(price);
         currencies.push(currency.code());
     }
-    statement
-        .bind(ids)
-        .bind(names)
-        .bind(prices)
-        .bind(currencies)
+    statement.bind(ids).bind(names).bind(prices).bind(currencies)
 }
 
 /// The insert of `table` as it is now: each value is cast to the type of its column. Existing ids
 /// are left out by both means there are, since a foreign table may have no primary key.
-async fn insert(
-    table: &'static str,
-    columns: &[(&str, &str)],
-    pool: &PgPool,
-) -> Result<String, sqlx::Error> {
+async fn insert(table: &'static str, columns: &[(&str, &str)], pool: &PgPool) -> Result<String, sqlx::Error> {
     let types = column_types(table, pool).await?;
     let of = |column: &str| types.get(column).map_or("text", String::as_str);
     let names = list(columns, |column, _| column.to_owned());
@@ -177,18 +135,12 @@ async fn insert(
 }
 
 fn list(columns: &[(&str, &str)], mut part: impl FnMut(&str, &str) -> String) -> String {
-    let parts: Vec<String> = columns
-        .iter()
-        .map(|(column, wire)| part(column, wire))
-        .collect();
+    let parts: Vec<String> = columns.iter().map(|(column, wire)| part(column, wire)).collect();
     parts.join(", ")
 }
 
 /// The types of the columns of the `table` that the search path leads to, as SQL writes them.
-async fn column_types(
-    table: &'static str,
-    pool: &PgPool,
-) -> Result<HashMap<String, String>, sqlx::Error> {
+async fn column_types(table: &'static str, pool: &PgPool) -> Result<HashMap<String, String>, sqlx::Error> {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
           WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",

@@ -63,12 +63,7 @@ mod tests {
         tally.confirmed(Some(Fault::EmptyCart));
         tally.confirmed(Some(Fault::EmptyCart));
         let by_fault = BTreeMap::from([(Fault::EmptyCart, 2)]);
-        let expected = Summary {
-            published: 3,
-            invalid: 2,
-            by_fault,
-            unconfirmed: 1,
-        };
+        let expected = Summary { published: 3, invalid: 2, by_fault, unconfirmed: 1 };
         assert_eq!(tally.summary(), expected);
     }
 }

@@ -35,17 +35,9 @@ impl TestDatabase {
 
     pub(crate) async fn create(socket_dir: &Path, template: &str) -> Result<TestDatabase, Error> {
         let name = format!("test_{}", short_id());
-        let statement = format!(
-            "CREATE DATABASE {} TEMPLATE {}",
-            quoted(&name),
-            quoted(template)
-        );
+        let statement = format!("CREATE DATABASE {} TEMPLATE {}", quoted(&name), quoted(template));
         run(socket_dir, &name, &[statement]).await?;
-        Ok(TestDatabase {
-            url: url(socket_dir, &name),
-            name,
-            socket_dir: socket_dir.to_owned(),
-        })
+        Ok(TestDatabase { url: url(socket_dir, &name), name, socket_dir: socket_dir.to_owned() })
     }
 }
 
@@ -62,10 +54,7 @@ fn janitor() -> &'static Sender<(PathBuf, String)> {
     JANITOR.get_or_init(|| {
         let (sender, done_with) = channel::<(PathBuf, String)>();
         std::thread::spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-            else {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
                 return;
             };
             for (socket_dir, name) in done_with {
@@ -90,22 +79,13 @@ where
     E: Display,
 {
     let name = format!("template_{}", short_id());
-    run(
-        socket_dir,
-        &name,
-        &[format!("CREATE DATABASE {}", quoted(&name))],
-    )
-    .await?;
-    prepare(url(socket_dir, &name)).await.map_err(|error| {
-        Error::Supervisor(format!("preparing the template `{template}`: {error}"))
-    })?;
+    run(socket_dir, &name, &[format!("CREATE DATABASE {}", quoted(&name))]).await?;
+    prepare(url(socket_dir, &name))
+        .await
+        .map_err(|error| Error::Supervisor(format!("preparing the template `{template}`: {error}")))?;
     // No copy can be made while somebody is connected: nobody comes in any more, whoever is in must go.
-    let close = format!(
-        "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false",
-        quoted(&name)
-    );
-    let leave =
-        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    let close = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", quoted(&name));
+    let leave = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     run(socket_dir, &name, &[close, leave]).await?;
     Ok(name)
 }
@@ -115,10 +95,7 @@ async fn run(socket_dir: &Path, database: &str, statements: &[String]) -> Result
     let mut connection: PgConnection = connect(socket_dir, USER).await?;
     for statement in statements {
         let sql = AssertSqlSafe(statement.clone());
-        sqlx::raw_sql(sql)
-            .execute(&mut connection)
-            .await
-            .map_err(Error::database(database))?;
+        sqlx::raw_sql(sql).execute(&mut connection).await.map_err(Error::database(database))?;
     }
     connection.close().await.map_err(Error::database(database))
 }

@@ -44,19 +44,11 @@ where
     Done: Future<Output = Result<(), E>>,
     E: Display,
 {
-    let made = async {
-        TestServer::shared()
-            .await?
-            .database_with(template, prepare)
-            .await
-    };
+    let made = async { TestServer::shared().await?.database_with(template, prepare).await };
     or_panic(made.await)
 }
 
-#[expect(
-    clippy::panic,
-    reason = "for tests only: what a test cannot go on without may end it"
-)]
+#[expect(clippy::panic, reason = "for tests only: what a test cannot go on without may end it")]
 fn or_panic(made: Result<TestDatabase, crate::Error>) -> TestDatabase {
     made.unwrap_or_else(|error| panic!("no test database: {error}"))
 }

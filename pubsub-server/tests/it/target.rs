@@ -87,8 +87,16 @@ impl Target {
 
     /// A REST call: its HTTP status and its body.
     pub(crate) async fn post(&self, call: impl Display, body: &Value) -> (u16, Value) {
+        self.call(reqwest::Method::POST, call, body).await
+    }
+
+    pub(crate) async fn patch(&self, name: &str, body: &Value) -> (u16, Value) {
+        self.call(reqwest::Method::PATCH, name, body).await
+    }
+
+    async fn call(&self, method: reqwest::Method, call: impl Display, body: &Value) -> (u16, Value) {
         let url = format!("{}/v1/{call}", self.endpoint);
-        let answer = self.rest.post(url).json(body).timeout(PATIENCE).send().await.unwrap();
+        let answer = self.rest.request(method, url).json(body).timeout(PATIENCE).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
