@@ -26,11 +26,8 @@ const OPTIONAL: &[&str] = &[
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(["proto/pubsub.proto", "proto/status.proto"], ["proto"])?;
-    let mut builder = tonic_prost_build::configure()
-        .build_client(false)
-        .build_transport(false)
-        .bytes(".")
-        .message_attribute(
+    let mut builder =
+        tonic_prost_build::configure().build_client(false).build_transport(false).bytes(".").message_attribute(
             ".google.pubsub.v1",
             "#[derive(serde::Serialize, serde::Deserialize)] #[serde(rename_all = \"camelCase\", default)]",
         );

@@ -36,7 +36,7 @@ pub fn connect(url: &str, connections: u32) -> sqlx::Result<PgPool> {
 /// When the database cannot be reached or a migration fails; none is left half done.
 pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
     let mut conn = pool.acquire().await?;
-    sqlx::query("SET lock_timeout = 0; SET statement_timeout = 0").execute(&mut *conn).await?;
+    sqlx::raw_sql("SET lock_timeout = 0; SET statement_timeout = 0").execute(&mut *conn).await?;
     MIGRATIONS.run(&mut *conn).await?;
     conn.close().await?;
     Ok(())

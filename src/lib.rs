@@ -5,11 +5,15 @@
 //! [`intake`] → [`pipeline`] (with [`events`] for what differs between kinds) → [`dead_letters`],
 //! and [`api`] for the questions. [`commands`] are the words of the command line.
 
+pub mod blob;
+pub mod config;
 pub mod database;
+pub mod dead_letters;
 pub mod domain;
 pub mod events;
 pub mod health;
 pub mod intake;
 pub mod pipeline;
+pub mod secret;
 pub mod shutdown;
 pub mod telemetry;

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use crate::run_as::RunAs;
 
+/// Whose cache folder serves when none is named: a machine without Postgres fetches it once, for the program
+/// and for its tests.
+const HOME_APP: &str = "purser";
+
 /// Where the server keeps its data and how it runs. Start from [`Options::new`] or [`Options::at`] and
 /// change fields.
 #[derive(Debug, Clone)]
@@ -53,9 +57,9 @@ impl Options {
         }
     }
 
-    /// A durable server whose data stand in `data_dir`.
+    /// A durable server whose data stand in `data_dir`; fetches, if need be, into the cache of purser.
     pub fn at(data_dir: impl Into<PathBuf>) -> Options {
-        Options { data_dir: data_dir.into(), ..Options::new("private-postgres") }
+        Options { data_dir: data_dir.into(), ..Options::new(HOME_APP) }
     }
 }
 

@@ -68,18 +68,28 @@ impl Place {
         builder.build().await.context("cannot make a Pub/Sub publisher")
     }
 
+    /// Makes the topic on an emulator (never on Google Cloud), then waits until publishing makes sense,
+    /// as [`ready`](Place::ready) does.
+    pub(crate) async fn open(&self) -> anyhow::Result<()> {
+        self.wait(self.endpoint.is_some()).await
+    }
+
     /// Returns when a message that is published now will not be lost: the topic exists and has a
-    /// subscription (or no one wants to wait for it). Makes the topic on an emulator, never on
-    /// Google Cloud. Waits as long as it takes; errs only without usable credentials.
+    /// subscription (unless no one wants to wait for it). Takes as long as it takes; errs only without
+    /// usable credentials.
+    ///
+    /// Makes no topic that it then waits for a subscription of: such a topic accepts, and loses, what
+    /// the client is still trying to send.
     pub(crate) async fn ready(&self) -> anyhow::Result<()> {
-        if self.endpoint.is_none() && !self.wait_for_subscription {
-            return Ok(());
-        }
+        self.wait(self.endpoint.is_some() && !self.wait_for_subscription).await
+    }
+
+    async fn wait(&self, make_topic: bool) -> anyhow::Result<()> {
         let mut patience = Patience::new("the topic and its subscription");
         loop {
             // A new client each time: the one before may sit on a dead connection.
             let admin = self.admin().await?;
-            match tokio::time::timeout(ADMIN_LIMIT, self.look(&admin)).await {
+            match tokio::time::timeout(ADMIN_LIMIT, self.look(&admin, make_topic)).await {
                 Ok(Ok(())) => break,
                 Ok(Err(reason)) => patience.wait(reason).await,
                 Err(_) => patience.wait("no answer from Pub/Sub").await,
@@ -99,8 +109,8 @@ impl Place {
     }
 
     /// Looks once. Errs with what is still missing.
-    async fn look(&self, admin: &TopicAdmin) -> Result<(), String> {
-        if self.endpoint.is_some() {
+    async fn look(&self, admin: &TopicAdmin, make_topic: bool) -> Result<(), String> {
+        if make_topic {
             // Without asking first: Google's emulator lists the subscriptions of a topic that does
             // not exist, too.
             self.create(admin).await?;

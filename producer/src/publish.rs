@@ -10,7 +10,7 @@ use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
 use google_cloud_pubsub::publisher::PublishFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{RwLock, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +47,7 @@ impl<T: Send + 'static> Outlet<T> {
     /// Connects (in time) to `place`; `confirmed` hears the tag of every message that has arrived.
     /// Errs without usable credentials.
     pub(crate) async fn open(place: Place, confirmed: impl Fn(T) + Send + Sync + 'static) -> anyhow::Result<Outlet<T>> {
-        let current = watch::Sender::new(place.publisher().await?);
+        let current = RwLock::new(place.publisher().await?);
         let line = Arc::new(Line { place, current });
         let (window, sent) = mpsc::channel(WINDOW);
         let settling = tokio::spawn(settle_all(Arc::clone(&line), sent, confirmed));
@@ -58,8 +58,9 @@ impl<T: Send + 'static> Outlet<T> {
     /// call has sent nothing. Errs when sending has become impossible.
     pub(crate) async fn send(&self, payload: Bytes, tag: T, sent: impl FnOnce()) -> anyhow::Result<()> {
         let place = self.window.reserve().await.context("the publisher has stopped")?;
+        let publisher = self.line.current.read().await;
         sent();
-        let answer = self.line.publish(payload.clone());
+        let answer = publish(&publisher, payload.clone());
         place.send(Pending { payload, tag, answer });
         Ok(())
     }
@@ -82,26 +83,38 @@ impl<T: Send + 'static> Outlet<T> {
     }
 }
 
-/// The publisher in use, which is replaced when its connection is in doubt.
+/// The publisher in use, which is replaced when its connection is in doubt. While it is, no one sends.
 struct Line {
     place: Place,
-    current: watch::Sender<Publisher>,
+    current: RwLock<Publisher>,
 }
 
 impl Line {
-    fn publish(&self, payload: Bytes) -> PublishFuture {
-        self.current.borrow().publish(Message::new().set_data(payload))
-    }
-
-    /// Makes sending worth another try after `cause`. What the old publisher still holds goes on.
-    async fn mend(&self, cause: &PublishError) -> anyhow::Result<()> {
+    /// Makes sending worth another try after `cause`, then sends `failed` again. What the old publisher
+    /// still holds goes on.
+    async fn resend<T>(
+        &self,
+        failed: Vec<(Bytes, T)>,
+        cause: &PublishError,
+        patience: &mut Patience,
+    ) -> anyhow::Result<Vec<Pending<T>>> {
+        let mut current = self.current.write().await;
+        patience.wait(cause).await;
         if is_not_found(cause) {
             // An emulator that restarts forgets its topics.
             self.place.ready().await?;
         }
-        self.current.send_replace(self.place.publisher().await?);
-        Ok(())
+        *current = self.place.publisher().await?;
+        let again = |(payload, tag): (Bytes, T)| {
+            let answer = publish(&current, payload.clone());
+            Pending { payload, tag, answer }
+        };
+        Ok(failed.into_iter().map(again).collect())
     }
+}
+
+fn publish(publisher: &Publisher, payload: Bytes) -> PublishFuture {
+    publisher.publish(Message::new().set_data(payload))
 }
 
 fn is_not_found(cause: &PublishError) -> bool {
@@ -141,14 +154,8 @@ async fn settle<T>(
             }
         }
     }
-    let Some(cause) = cause else {
-        return Ok(Vec::new());
-    };
-    patience.wait(&cause).await;
-    line.mend(&cause).await?;
-    let again = |(payload, tag): (Bytes, T)| {
-        let answer = line.publish(payload.clone());
-        Pending { payload, tag, answer }
-    };
-    Ok(failed.into_iter().map(again).collect())
+    match cause {
+        Some(cause) => line.resend(failed, &cause, patience).await,
+        None => Ok(Vec::new()),
+    }
 }

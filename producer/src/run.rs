@@ -69,7 +69,7 @@ async fn open(options: &Options, shop: &Shop, place: &Place) -> anyhow::Result<(
         let Stocked { users, articles } = stocked.context("cannot fill users and articles")?;
         info!(users, articles, "rows added to the tables");
     }
-    place.ready().await?;
+    place.open().await?;
     info!(topic = place.topic(), "open");
     Ok(())
 }

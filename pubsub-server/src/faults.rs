@@ -25,7 +25,11 @@ impl Faults {
 
     /// Every stream opened from now on ends with `code` after exactly `messages` messages (at once for 0).
     pub fn end_streams_after_messages(&self, messages: u64, code: Code) {
-        self.broker.shared.switches.set_stream_end(Some(StreamEnd { after_messages: Some(messages), after: None, code }));
+        self.broker.shared.switches.set_stream_end(Some(StreamEnd {
+            after_messages: Some(messages),
+            after: None,
+            code,
+        }));
     }
 
     /// Every stream opened from now on ends with `code` after this time.

@@ -1,6 +1,6 @@
 //! The generated protocol types.
 
-#![expect(unreachable_pub, reason = "generated code; proto/ is where it is explained")]
+#![expect(unreachable_pub, clippy::allow_attributes, reason = "generated code; proto/ is where it is explained")]
 
 pub use google_pubsub::*;
 

@@ -26,13 +26,14 @@ use crate::stats::{Stats, SubscriptionStats};
 const LEASE_TICK: Duration = Duration::from_millis(50);
 /// How long an orderly stop waits for clients that do not hang up.
 const PATIENCE: Duration = Duration::from_secs(1);
+const SHORT_WHILE: Duration = Duration::from_millis(5);
 /// A request of 10 MB is answered with a reason; only far larger ones are cut off by the transport.
 const MAX_REQUEST: usize = 32 << 20;
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// A running server. Dropping it stops it at once, as a crash would; [`Server::shutdown`] is orderly.
-/// It keeps nothing on disk: topics, subscriptions and messages go with it.
+/// A running server. [`Server::shutdown`] stops it in an orderly way; dropping it is [`Server::crash`],
+/// except that the port becomes free moments later. It keeps nothing on disk: topics, subscriptions and messages go with it.
 pub struct Server {
     addr: SocketAddr,
     faults: Faults,
@@ -83,10 +84,11 @@ impl Server {
     /// When the address is taken or cannot be listened on.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let network = Network::new();
-        let listener = Listener::bind(config.addr, Arc::clone(&network)).await.map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::AddressInUse { addr: config.addr },
-            _ => StartError::Bind { addr: config.addr, source },
-        })?;
+        let listener =
+            Listener::bind(config.addr, Arc::clone(&network)).await.map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::AddressInUse { addr: config.addr },
+                _ => StartError::Bind { addr: config.addr, source },
+            })?;
         let addr = listener.addr();
         let broker = Broker::new(&config);
         let serving = tokio::spawn(serve(Arc::clone(&broker), listener));
@@ -140,11 +142,33 @@ impl Server {
 
     /// Ends all streams with `UNAVAILABLE`, answers what is in progress, and stops. Clients that do not
     /// hang up within a second are cut off.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
         self.broker().shared.stopping.cancel();
-        if tokio::time::timeout(PATIENCE, &mut self.serving).await.is_err() {
+        let clients_left = async {
+            while !self.serving.is_finished() {
+                tokio::time::sleep(SHORT_WHILE).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, clients_left).await.is_err() {
             tracing::debug!("cutting off the clients that are still connected");
         }
+        self.crash().await;
+    }
+
+    /// Stops at once, as a killed process would: streams break off in the middle. When this returns,
+    /// the port is free for the next server.
+    pub async fn crash(mut self) {
+        self.stop();
+        let _cancelled = (&mut self.serving).await;
+        let _cancelled = (&mut self.expiring).await;
+    }
+
+    fn stop(&self) {
+        self.broker().shared.stopping.cancel();
+        self.serving.abort();
+        self.expiring.abort();
+        // The transport serves each connection in a task of its own; without its socket it ends.
+        self.faults.network.cut();
     }
 
     fn broker(&self) -> &Broker {
@@ -154,11 +178,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.broker().shared.stopping.cancel();
-        self.serving.abort();
-        self.expiring.abort();
-        // The transport serves each connection in a task of its own; without its socket it ends.
-        self.faults.network.cut();
+        self.stop();
     }
 }
 

@@ -171,10 +171,28 @@ mod tests {
         let switches = Switches::new();
         let mut done = 0;
         switches.plan(Rpc::Acknowledge, 1, RpcFault::LoseReply(Code::Unavailable));
-        let lost = switches.apply(Rpc::Acknowledge, || { done += 1; Ok(()) }, || ());
+        let lost = switches.apply(
+            Rpc::Acknowledge,
+            || {
+                done += 1;
+                Ok(())
+            },
+            || (),
+        );
         assert_eq!((lost.unwrap_err().code(), done), (Code::Unavailable, 1));
         switches.plan(Rpc::Acknowledge, 1, RpcFault::Ignore);
-        assert!(switches.apply(Rpc::Acknowledge, || { done += 1; Ok(()) }, || ()).is_ok());
+        assert!(
+            switches
+                .apply(
+                    Rpc::Acknowledge,
+                    || {
+                        done += 1;
+                        Ok(())
+                    },
+                    || ()
+                )
+                .is_ok()
+        );
         assert_eq!(done, 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What differs between kinds of event. A new kind is one file here, one line in [`NAMES`], one
+//! What differs between kinds of event. A new kind is one file here, one line in [`KINDS`], one
 //! migration and its fixtures.
 
 mod purchase;
@@ -8,16 +8,66 @@ use std::fmt;
 use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use sqlx::PgConnection;
+use tokio::sync::mpsc;
 
+use crate::intake::{Delivery, Source};
+use crate::pipeline::Pipeline;
 use crate::pipeline::check_references::{Known, Reference};
 use crate::pipeline::decode::Json;
 use crate::pipeline::verdict::Violation;
+use crate::pipeline::worker::{self, BatchLimits};
 
 pub use purchase::Purchase;
 
-/// Every kind, by the name that stands in commands, paths, metrics and the ledger.
-pub const NAMES: &[&str] = &[Purchase::NAME];
+/// Every kind of event.
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
+
+/// A kind of event with its type erased, for whoever treats all kinds alike.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The word that stands in commands, paths, metrics and the ledger.
+    pub name: &'static str,
+    /// The Pub/Sub topic it is published to.
+    pub topic: &'static str,
+    /// The subscription that the worker pulls.
+    pub subscription: &'static str,
+    decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
+}
+
+impl Kind {
+    const fn of<K: EventKind>() -> Self {
+        Kind {
+            name: K::NAME,
+            topic: K::TOPIC,
+            subscription: K::SUBSCRIPTION,
+            decide: |pipeline, source, deliveries, limits| {
+                Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
+            },
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Kind> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// Decides everything that arrives: [`worker::run`] of this kind.
+    ///
+    /// # Errors
+    /// As `worker::run`.
+    pub async fn decide(
+        &self,
+        pipeline: Pipeline,
+        source: Source,
+        deliveries: mpsc::Receiver<Delivery>,
+        limits: BatchLimits,
+    ) -> anyhow::Result<()> {
+        (self.decide)(pipeline, source, deliveries, limits).await
+    }
+}
 
 /// One kind of event: how it reads, what it refers to, and how it is stored.
 pub trait EventKind: Send + Sync + Sized + 'static {

@@ -18,10 +18,7 @@ use crate::error::last_lines;
 use crate::layout::Layout;
 use crate::postmaster::{TICK, answers};
 use crate::run_as::RunAs;
-use crate::{Error, Options, default_cache_dir, find};
-
-/// Shares what the program itself fetched, so that a machine without Postgres fetches it once.
-const CACHE_OF: &str = "purser";
+use crate::{Error, Options, find};
 
 /// A loaded machine with two cores runs many tests at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -136,7 +133,6 @@ impl Instance {
 fn options(data: &Path) -> Options {
     Options {
         durable: false,
-        cache_dir: default_cache_dir(CACHE_OF),
         // A pool per test, many tests at once.
         max_connections: 300,
         ..Options::at(data)

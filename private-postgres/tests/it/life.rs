@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use private_postgres::testing::{database, database_with};
 use private_postgres::{PrivatePostgres, Progress};
 
 use crate::help::{add_row, argument, folder, is_alive, kill, options, pid, run_child, start, until};
@@ -149,4 +150,22 @@ async fn many_connections_at_once() {
     }
     drop(open);
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_future_can_be_spawned() {
+    let folder = folder();
+    let data = folder.path().join("pg");
+    let life = tokio::spawn(async move {
+        let server = start(&data).await;
+        server.ensure_database("shop").await.unwrap();
+        server.stop().await.unwrap();
+        PrivatePostgres::erase(&options(&data)).await.unwrap();
+    });
+    life.await.unwrap();
+    let tests = tokio::spawn(async {
+        let made = database_with("nothing", async |_| Ok::<(), std::fmt::Error>(())).await;
+        drop((made, database().await));
+    });
+    tests.await.unwrap();
 }

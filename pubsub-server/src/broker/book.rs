@@ -164,7 +164,12 @@ impl Book {
     pub(crate) fn take_back(&mut self, mut ids: Vec<DeliveryId>) -> Vec<Returned> {
         if let Some(gate) = &mut self.gate {
             let keys = gate.keys_of(ids.iter().filter_map(|id| self.leases.get(id)));
-            ids.extend(self.leases.iter().filter(|(_, lease)| keys.contains(&lease.item.message.ordering_key)).map(|(id, _)| *id));
+            ids.extend(
+                self.leases
+                    .iter()
+                    .filter(|(_, lease)| keys.contains(&lease.item.message.ordering_key))
+                    .map(|(id, _)| *id),
+            );
             for key in &keys {
                 push_front_all(&mut self.ready, gate.reset(key));
             }

@@ -20,7 +20,12 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    pub(crate) fn new(mut message: PubsubMessage, id: u64, published: prost_types::Timestamp, space: Space) -> Arc<Self> {
+    pub(crate) fn new(
+        mut message: PubsubMessage,
+        id: u64,
+        published: prost_types::Timestamp,
+        space: Space,
+    ) -> Arc<Self> {
         message.message_id = id.to_string();
         message.publish_time = Some(published);
         // A buffer of its own: a slice of the request would keep the whole request alive.

@@ -43,8 +43,17 @@ mod tests {
         for good in ["projects/p/topics/abc", "projects/a.b:c/topics/a-_.~+%9"] {
             assert!(check(good, "topics").is_ok(), "{good}");
         }
-        for bad in ["t", "projects/p/topics/ab", "projects/p/topics/9ab", "projects/p/topics/goog1", "projects//topics/abc",
-            "projects/p/subscriptions/abc", "projects/p/topics/a b", "projects/p/topics/abc/d", ""] {
+        for bad in [
+            "t",
+            "projects/p/topics/ab",
+            "projects/p/topics/9ab",
+            "projects/p/topics/goog1",
+            "projects//topics/abc",
+            "projects/p/subscriptions/abc",
+            "projects/p/topics/a b",
+            "projects/p/topics/abc/d",
+            "",
+        ] {
             assert!(check(bad, "topics").is_err(), "{bad}");
         }
         assert!(check_project("projects/p").is_ok());

@@ -118,7 +118,11 @@ impl Registry {
     }
 
     /// Sets the fields that `paths` names (all that can change, when there are none).
-    pub(crate) fn update_subscription(&self, new: &proto::Subscription, paths: &[String]) -> Result<proto::Subscription, Status> {
+    pub(crate) fn update_subscription(
+        &self,
+        new: &proto::Subscription,
+        paths: &[String],
+    ) -> Result<proto::Subscription, Status> {
         let subscription = self.subscription(&new.name)?;
         let mut changed = subscription.resource();
         for path in paths {
@@ -127,7 +131,9 @@ impl Registry {
                 "labels" => changed.labels.clone_from(&new.labels),
                 "dead_letter_policy" => changed.dead_letter_policy.clone_from(&new.dead_letter_policy),
                 "retry_policy" => changed.retry_policy = new.retry_policy,
-                "enable_exactly_once_delivery" => changed.enable_exactly_once_delivery = new.enable_exactly_once_delivery,
+                "enable_exactly_once_delivery" => {
+                    changed.enable_exactly_once_delivery = new.enable_exactly_once_delivery;
+                }
                 other => return Err(Status::invalid_argument(format!("cannot update {other:?} of a subscription"))),
             }
         }

@@ -31,7 +31,8 @@ impl Retention {
 
     /// Room for all of `sizes` or for none of them.
     pub(crate) fn reserve(self: &Arc<Self>, sizes: &[usize]) -> Result<Vec<Space>, Full> {
-        let spaces: Vec<Space> = sizes.iter().map(|bytes| Space { retention: Arc::clone(self), bytes: *bytes }).collect();
+        let spaces: Vec<Space> =
+            sizes.iter().map(|bytes| Space { retention: Arc::clone(self), bytes: *bytes }).collect();
         let bytes: usize = sizes.iter().sum();
         // Taken before it is checked, so that two publishers cannot both see the last free place.
         let messages = self.messages.fetch_add(sizes.len(), Ordering::Relaxed) + sizes.len();

@@ -101,7 +101,9 @@ impl Subscription {
                     done.push(lease);
                 }
                 None => {
-                    self.shared.events.record(|| Event::AckOfUnknown { subscription: self.name.clone(), ack_id: ack_id.clone() });
+                    self.shared
+                        .events
+                        .record(|| Event::AckOfUnknown { subscription: self.name.clone(), ack_id: ack_id.clone() });
                     unknown.push(ack_id.clone());
                 }
             }
@@ -150,14 +152,20 @@ impl Subscription {
         }
         state.counts.expired += returned.len() as u64;
         Counters::add(&self.shared.counters.expired, returned.len());
-        self.after_return(&mut state, &returned, |subscription, message_id| Event::Expired { subscription, message_id });
+        self.after_return(&mut state, &returned, |subscription, message_id| Event::Expired {
+            subscription,
+            message_id,
+        });
     }
 
     /// Makes everything outstanding ready again; how many deliveries that were.
     pub(crate) fn take_back_all(&self) -> usize {
         let mut state = lock(&self.state);
         let returned = state.book.take_back_all();
-        self.after_return(&mut state, &returned, |subscription, message_id| Event::TakenBack { subscription, message_id });
+        self.after_return(&mut state, &returned, |subscription, message_id| Event::TakenBack {
+            subscription,
+            message_id,
+        });
         returned.len()
     }
 

@@ -18,11 +18,15 @@ pub(super) fn publish(request: &PublishRequest) -> Result<(), Status> {
     names::check(&request.topic, "topics")?;
     let count = request.messages.len();
     if !(1..=MAX_MESSAGES).contains(&count) {
-        return Err(Status::invalid_argument(format!("{count} messages in one request: 1 to {MAX_MESSAGES} are allowed")));
+        return Err(Status::invalid_argument(format!(
+            "{count} messages in one request: 1 to {MAX_MESSAGES} are allowed"
+        )));
     }
     let bytes = request.encoded_len();
     if bytes > MAX_BYTES {
-        return Err(Status::invalid_argument(format!("the request has {bytes} bytes: at most {MAX_BYTES} are allowed")));
+        return Err(Status::invalid_argument(format!(
+            "the request has {bytes} bytes: at most {MAX_BYTES} are allowed"
+        )));
     }
     request.messages.iter().try_for_each(message)
 }
@@ -32,9 +36,10 @@ fn message(message: &PubsubMessage) -> Result<(), Status> {
         return Err(Status::invalid_argument("a message must have data or at least one attribute"));
     }
     let attributes_fit = message.attributes.len() <= MAX_ATTRIBUTES
-        && message.attributes.iter().all(|(key, value)| {
-            (1..=MAX_ATTRIBUTE_KEY).contains(&key.len()) && value.len() <= MAX_ATTRIBUTE_VALUE
-        });
+        && message
+            .attributes
+            .iter()
+            .all(|(key, value)| (1..=MAX_ATTRIBUTE_KEY).contains(&key.len()) && value.len() <= MAX_ATTRIBUTE_VALUE);
     if !attributes_fit {
         return Err(Status::invalid_argument(format!(
             "at most {MAX_ATTRIBUTES} attributes, keys of 1 to {MAX_ATTRIBUTE_KEY} bytes and values of up to {MAX_ATTRIBUTE_VALUE} bytes are allowed"

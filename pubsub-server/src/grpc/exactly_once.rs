@@ -18,7 +18,10 @@ pub(super) fn refuse(ack_ids: Vec<String>) -> Status {
     let details = rpc::Status {
         code: Code::FailedPrecondition as i32,
         message: message.to_owned(),
-        details: vec![Any { type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(), value: info.encode_to_vec() }],
+        details: vec![Any {
+            type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+            value: info.encode_to_vec(),
+        }],
     };
     Status::with_details(Code::FailedPrecondition, message, Bytes::from(details.encode_to_vec()))
 }

@@ -24,7 +24,10 @@ pub(super) async fn open(
     broker: &Arc<Broker>,
     mut requests: Streaming<StreamingPullRequest>,
 ) -> Result<BoxStream<'static, Answer>, Status> {
-    let first = requests.message().await?.ok_or_else(|| Status::invalid_argument("the stream ended before its first request"))?;
+    let first = requests
+        .message()
+        .await?
+        .ok_or_else(|| Status::invalid_argument("the stream ended before its first request"))?;
     if let Some(RpcFault::Fail(code)) = broker.shared.switches.strike(Rpc::StreamingPull) {
         return Err(injected(code));
     }
@@ -109,8 +112,10 @@ impl Puller {
     }
 
     fn next_response(&mut self) -> Option<StreamingPullResponse> {
-        let left = self.end.and_then(|end| end.after_messages).map_or(u64::MAX, |limit| limit.saturating_sub(self.sent));
-        let received_messages = self.consumer.take(usize::try_from(left).unwrap_or(usize::MAX), self.ack_deadline_seconds);
+        let left =
+            self.end.and_then(|end| end.after_messages).map_or(u64::MAX, |limit| limit.saturating_sub(self.sent));
+        let received_messages =
+            self.consumer.take(usize::try_from(left).unwrap_or(usize::MAX), self.ack_deadline_seconds);
         if received_messages.is_empty() {
             return None;
         }
@@ -126,7 +131,9 @@ impl Puller {
     /// What later requests may carry: acknowledgements, deadlines, a new ack deadline.
     fn obey(&mut self, request: &StreamingPullRequest) -> Result<(), Status> {
         if request.modify_deadline_ack_ids.len() != request.modify_deadline_seconds.len() {
-            return Err(Status::invalid_argument("as many modify_deadline_seconds as modify_deadline_ack_ids are needed"));
+            return Err(Status::invalid_argument(
+                "as many modify_deadline_seconds as modify_deadline_ack_ids are needed",
+            ));
         }
         if request.stream_ack_deadline_seconds != 0 {
             crate::broker::check_ack_deadline(request.stream_ack_deadline_seconds)?;
@@ -157,7 +164,11 @@ impl Puller {
     fn note_closed(&self, code: Option<Code>) {
         self.shared.counters.open_streams.fetch_sub(1, Ordering::Relaxed);
         let subscription = || self.consumer.subscription.name().to_owned();
-        self.shared.events.record(|| Event::StreamClosed { subscription: subscription(), stream: self.consumer.id, code });
+        self.shared.events.record(|| Event::StreamClosed {
+            subscription: subscription(),
+            stream: self.consumer.id,
+            code,
+        });
     }
 }
 

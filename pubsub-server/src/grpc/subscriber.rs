@@ -72,7 +72,10 @@ impl Subscriber for Service {
         self.broker.registry.create_subscription(request.into_inner()).map(Response::new)
     }
 
-    async fn get_subscription(&self, request: Request<GetSubscriptionRequest>) -> Result<Response<Subscription>, Status> {
+    async fn get_subscription(
+        &self,
+        request: Request<GetSubscriptionRequest>,
+    ) -> Result<Response<Subscription>, Status> {
         let subscription = self.broker.subscription(&request.get_ref().subscription)?;
         Ok(Response::new(subscription.resource()))
     }

@@ -80,7 +80,7 @@ impl Listener {
 
     async fn door_moved(&mut self) {
         if self.door.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

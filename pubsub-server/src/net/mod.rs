@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use crate::sync::lock;
-use connection::Link;
 pub(crate) use connection::Connection;
+use connection::Link;
 pub(crate) use listener::Listener;
 
 /// What happens to clients that connect.

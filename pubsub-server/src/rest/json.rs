@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_field_mask_is_turned_to_snake_case() {
-        let update: UpdateSubscriptionRequest = serde_json::from_str(r#"{"updateMask":"ackDeadlineSeconds,labels"}"#).unwrap();
+        let update: UpdateSubscriptionRequest =
+            serde_json::from_str(r#"{"updateMask":"ackDeadlineSeconds,labels"}"#).unwrap();
         assert_eq!(update.update_mask.unwrap().paths, ["ack_deadline_seconds", "labels"]);
     }
 }

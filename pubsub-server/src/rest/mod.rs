@@ -53,8 +53,12 @@ async fn handle(
     let call = Call { service, page: page.0, body };
     match (method, Target::parse(&path)) {
         (Method::PUT, Target::Topic(name)) => call.create_topic(name).await,
-        (Method::GET, Target::Topic(topic)) => json_of(call.service.get_topic(Request::new(GetTopicRequest { topic })).await),
-        (Method::DELETE, Target::Topic(topic)) => json_of(empty(call.service.delete_topic(Request::new(DeleteTopicRequest { topic })).await)),
+        (Method::GET, Target::Topic(topic)) => {
+            json_of(call.service.get_topic(Request::new(GetTopicRequest { topic })).await)
+        }
+        (Method::DELETE, Target::Topic(topic)) => {
+            json_of(empty(call.service.delete_topic(Request::new(DeleteTopicRequest { topic })).await))
+        }
         (Method::GET, Target::Topics(project)) => call.list_topics(project).await,
         (Method::GET, Target::TopicSubscriptions(topic)) => call.list_topic_subscriptions(topic).await,
         (Method::POST, Target::TopicVerb(topic, "publish")) => call.publish(topic).await,

@@ -44,7 +44,10 @@ mod tests {
     fn every_form_is_told_apart() {
         assert_eq!(Target::parse("projects/p/topics"), Target::Topics("projects/p".to_owned()));
         assert_eq!(Target::parse("projects/p/topics/tea"), Target::Topic("projects/p/topics/tea".to_owned()));
-        assert_eq!(Target::parse("projects/p/topics/tea:publish"), Target::TopicVerb("projects/p/topics/tea".to_owned(), "publish"));
+        assert_eq!(
+            Target::parse("projects/p/topics/tea:publish"),
+            Target::TopicVerb("projects/p/topics/tea".to_owned(), "publish")
+        );
         assert_eq!(
             Target::parse("projects/p/topics/tea/subscriptions"),
             Target::TopicSubscriptions("projects/p/topics/tea".to_owned())

@@ -21,7 +21,10 @@ async fn the_python_client_works() {
 async fn the_node_client_works() {
     let modules = std::env::var("PUBSUB_NODE_MODULES").unwrap_or_default();
     if !Path::new(&modules).join("@google-cloud/pubsub").is_dir() {
-        return skipped("the Node client", "set PUBSUB_NODE_MODULES to a node_modules folder that has @google-cloud/pubsub");
+        return skipped(
+            "the Node client",
+            "set PUBSUB_NODE_MODULES to a node_modules folder that has @google-cloud/pubsub",
+        );
     }
     run(Command::new("node").arg(script("node_client.mjs")).env("PUBSUB_NODE_MODULES", modules)).await;
 }

@@ -79,7 +79,7 @@ pub(crate) mod cases {
         let listed = admin.list_subscriptions().set_project("projects/test").set_page_size(1000).send().await.unwrap();
         assert!(listed.subscriptions.iter().any(|one| one.name == pair.subscription));
         let of_topic = target.topics.list_topic_subscriptions().set_topic(&pair.topic).send().await.unwrap();
-        assert_eq!(of_topic.subscriptions, [pair.subscription.clone()]);
+        assert_eq!(of_topic.subscriptions, std::slice::from_ref(&pair.subscription));
         admin.delete_subscription().set_subscription(&pair.subscription).send().await.unwrap();
         let gone = admin.get_subscription().set_subscription(&pair.subscription).send().await.unwrap_err();
         assert_eq!(code(&gone), "NotFound");
@@ -93,7 +93,10 @@ pub(crate) mod cases {
     pub(crate) async fn publishing_to_no_topic_fails(target: &Target) {
         let publisher = target.publisher(&fresh("topics")).await;
         let error = publisher.publish(Message::new().set_data("x")).await.unwrap_err();
-        assert!(error.to_string().to_lowercase().contains("not") && format!("{error:?}").contains("NotFound"), "{error:?}");
+        assert!(
+            error.to_string().to_lowercase().contains("not") && format!("{error:?}").contains("NotFound"),
+            "{error:?}"
+        );
     }
 
     pub(crate) async fn an_empty_message_is_refused(target: &Target) {
@@ -188,7 +191,9 @@ pub(crate) mod cases {
         create.set_enable_exactly_once_delivery(true).send().await.unwrap();
         target.publish(&topic, 3).await;
         for (_, handler) in Reader::open(target, &name, 10).await.take(3).await {
-            let Handler::ExactlyOnce(handler) = handler else { panic!("the stream does not say that it is exactly-once") };
+            let Handler::ExactlyOnce(handler) = handler else {
+                panic!("the stream does not say that it is exactly-once")
+            };
             handler.confirmed_ack().await.unwrap();
         }
     }
@@ -199,7 +204,8 @@ pub(crate) mod cases {
         let create = target.subscriptions.create_subscription().set_name(&name).set_topic(&topic);
         create.set_enable_message_ordering(true).send().await.unwrap();
         let publisher = target.publisher(&topic).await;
-        let message = |number: usize| Message::new().set_data(number.to_string()).set_ordering_key(format!("key-{}", number % 2));
+        let message =
+            |number: usize| Message::new().set_data(number.to_string()).set_ordering_key(format!("key-{}", number % 2));
         let published: Vec<_> = (0..20).map(|number| publisher.publish(message(number))).collect();
         for id in published {
             id.await.unwrap();

@@ -21,7 +21,9 @@ impl Drop for Killed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn googles_emulator_passes_the_same_suite() {
-    let Some(jar) = jar() else { return skipped("Google's emulator", "set PUBSUB_EMULATOR_JAR or install google-cloud-cli-pubsub-emulator") };
+    let Some(jar) = jar() else {
+        return skipped("Google's emulator", "set PUBSUB_EMULATOR_JAR or install google-cloud-cli-pubsub-emulator");
+    };
     let Some((_process, endpoint)) = start(&jar) else { return skipped("Google's emulator", "there is no `java`") };
     wait_until_it_answers(&endpoint).await;
     let target = Arc::new(Target::at(endpoint).await);

@@ -145,12 +145,16 @@ async fn a_nack_can_fail() {
 #[tokio::test]
 async fn publishing_fails_gets_lost_or_loses_its_reply() {
     let (server, target) = ours().await;
-    let cases =
-        [(RpcFault::Fail(Code::Aborted), 409, 0), (RpcFault::Ignore, 200, 0), (RpcFault::LoseReply(Code::Unavailable), 503, 1)];
+    let cases = [
+        (RpcFault::Fail(Code::Aborted), 409, 0),
+        (RpcFault::Ignore, 200, 0),
+        (RpcFault::LoseReply(Code::Unavailable), 503, 1),
+    ];
     for (fault, status, stored) in cases {
         let pair = target.pair().await;
         server.faults().rpc(Rpc::Publish, 1, fault);
-        let (answered, body) = target.post(format!("{}:publish", pair.topic), &json!({"messages": [{"data": "eA=="}]})).await;
+        let (answered, body) =
+            target.post(format!("{}:publish", pair.topic), &json!({"messages": [{"data": "eA=="}]})).await;
         assert_eq!(answered, status, "{fault:?} {body}");
         assert_eq!(server.unacked(&pair.subscription).len(), stored, "{fault:?}");
     }

@@ -41,7 +41,8 @@ async fn a_full_stream_leaves_the_rest_to_another() {
     let mut two = Reader::open(&target, &pair.subscription, 10).await;
     let ids: HashSet<String> = target.publish(&pair.topic, 20).await.into_iter().collect();
     let held = (one.take(10).await, two.take(10).await);
-    let received: HashSet<String> = held.0.iter().chain(&held.1).map(|(message, _)| message.message_id.clone()).collect();
+    let received: HashSet<String> =
+        held.0.iter().chain(&held.1).map(|(message, _)| message.message_id.clone()).collect();
     assert_eq!(received, ids);
 }
 
@@ -63,10 +64,17 @@ async fn a_stale_ack_id_of_an_earlier_server_does_nothing() {
     let pair = target.pair().await;
     target.publish(&pair.topic, 1).await;
     let stale = target.pull_all(&pair.subscription, 1).await;
-    drop(server);
+    server.crash().await;
     let (server, target) = start(config).await;
     target.topics.create_topic().set_name(&pair.topic).send().await.unwrap();
-    target.subscriptions.create_subscription().set_name(&pair.subscription).set_topic(&pair.topic).send().await.unwrap();
+    target
+        .subscriptions
+        .create_subscription()
+        .set_name(&pair.subscription)
+        .set_topic(&pair.topic)
+        .send()
+        .await
+        .unwrap();
     let ids = target.publish(&pair.topic, 1).await;
     target.pull_all(&pair.subscription, 1).await;
     assert_eq!(target.acknowledge(&pair.subscription, &stale[0]).await.0, 200);
@@ -113,7 +121,8 @@ async fn the_event_log_tells_the_life_of_a_message() {
     target.acknowledge(&pair.subscription, &first).await;
     target.acknowledge(&pair.subscription, &second).await;
     let (subscription, topic) = (pair.subscription, pair.topic);
-    let delivered = |attempt| Event::Delivered { subscription: subscription.clone(), message_id: message_id.clone(), attempt };
+    let delivered =
+        |attempt| Event::Delivered { subscription: subscription.clone(), message_id: message_id.clone(), attempt };
     let expected = [
         Event::Published { topic, message_id: message_id.clone() },
         delivered(1),

@@ -50,7 +50,8 @@ impl Target {
     }
 
     pub(crate) async fn publisher(&self, topic: &str) -> Publisher {
-        let builder = Publisher::builder(topic).with_endpoint(&self.endpoint).with_credentials(Anonymous::new().build());
+        let builder =
+            Publisher::builder(topic).with_endpoint(&self.endpoint).with_credentials(Anonymous::new().build());
         builder.build().await.unwrap()
     }
 
@@ -76,7 +77,9 @@ impl Target {
     /// The ids that `count` messages got, in order; their data is their number.
     pub(crate) async fn publish(&self, topic: &str, count: usize) -> Vec<String> {
         let publisher = self.publisher(topic).await;
-        let message = |number: usize| Message::new().set_data(number.to_string()).set_attributes([("number", number.to_string())]);
+        let message = |number: usize| {
+            Message::new().set_data(number.to_string()).set_attributes([("number", number.to_string())])
+        };
         let published: Vec<_> = (0..count).map(|number| publisher.publish(message(number))).collect();
         let mut ids = Vec::new();
         for id in published {

@@ -1,0 +1,137 @@
+//! Everything that can be set: flags with an environment variable each, read once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::pipeline::worker::BatchLimits;
+use crate::secret::Secret;
+
+/// Which Postgres.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// Postgres to store into, such as `postgres://user:password@host:5432/database`
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<Secret>,
+    /// Connections to keep at the most
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 20)]
+    pub database_connections: u32,
+}
+
+/// Which Pub/Sub.
+#[derive(Debug, Clone, Args)]
+pub struct PubSubConfig {
+    /// Google Cloud project of topics and subscriptions
+    #[arg(long, env = "PUBSUB_PROJECT_ID", default_value = "data-engineering")]
+    pub pubsub_project_id: String,
+    /// `host:port` of an emulator; unset, Google Cloud with its default credentials
+    #[arg(long, env = "PUBSUB_EMULATOR_HOST")]
+    pub pubsub_emulator_host: Option<String>,
+    /// Streams to pull with
+    #[arg(long, env = "PUBSUB_STREAMS", default_value_t = 1)]
+    pub pubsub_streams: usize,
+    /// Messages that may be held at once, over all streams
+    #[arg(long, env = "PUBSUB_MAX_MESSAGES", default_value_t = 20_000)]
+    pub pubsub_max_messages: usize,
+    /// Payload bytes that may be held at once, over all streams
+    #[arg(long, env = "PUBSUB_MAX_BYTES", default_value_t = 32 << 20)]
+    pub pubsub_max_bytes: usize,
+    /// Seconds (10 to 600) after which what a killed worker held is delivered again
+    #[arg(long, env = "PUBSUB_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=600))]
+    pub pubsub_lease_seconds: u64,
+    /// Seconds of silence after which the connection is made anew
+    #[arg(long, env = "PUBSUB_IDLE_SECONDS", default_value_t = 60)]
+    pub pubsub_idle_seconds: u64,
+}
+
+/// Which blob store.
+#[derive(Debug, Clone, Args)]
+pub struct BlobConfig {
+    /// Where dead letters go: a folder, `file:///…`, `gs://…`, `s3://…` or `az://…`
+    #[arg(long, env = "BLOB_URL", default_value = "./blob")]
+    pub blob_url: String,
+}
+
+/// How the HTTP service answers.
+#[derive(Debug, Clone, Args)]
+pub struct HttpConfig {
+    /// Address to listen on
+    #[arg(long, env = "HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub http_addr: SocketAddr,
+    /// Bearer token that may send events; unset, everybody may
+    #[arg(long, env = "INGEST_TOKEN", hide_env_values = true)]
+    pub ingest_token: Option<Secret>,
+    /// Bearer token that may see personal data; unset, only this machine may
+    #[arg(long, env = "API_TOKEN", hide_env_values = true)]
+    pub api_token: Option<Secret>,
+    /// Bearer token that may see aggregates; unset, everybody may
+    #[arg(long, env = "READ_TOKEN", hide_env_values = true)]
+    pub read_token: Option<Secret>,
+    /// Let other machines see personal data without a token
+    #[arg(long, env = "HTTP_ALLOW_ANONYMOUS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
+    pub http_allow_anonymous: bool,
+}
+
+/// How batches form.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineConfig {
+    /// Larger payloads are dead-lettered as `oversize`
+    #[arg(long, env = "MAX_EVENT_BYTES", default_value_t = 1 << 20)]
+    pub max_event_bytes: usize,
+    /// Events of a batch, at the most
+    #[arg(long, env = "BATCH_EVENTS", default_value_t = 5000)]
+    pub batch_events: usize,
+    /// Payload bytes of a batch, at the most
+    #[arg(long, env = "BATCH_BYTES", default_value_t = 8 << 20)]
+    pub batch_bytes: usize,
+    /// Milliseconds that the first event of a batch waits for company
+    #[arg(long, env = "BATCH_LINGER_MS", default_value_t = 10)]
+    pub batch_linger_ms: u64,
+    /// Batches that are decided at once
+    #[arg(long, env = "BATCHES_IN_FLIGHT", default_value_t = 4)]
+    pub batches_in_flight: usize,
+}
+
+impl PipelineConfig {
+    /// When a batch is closed.
+    #[must_use]
+    pub fn batches(&self) -> BatchLimits {
+        BatchLimits {
+            deliveries: self.batch_events.max(1),
+            bytes: self.batch_bytes,
+            linger: Duration::from_millis(self.batch_linger_ms),
+            in_flight: self.batches_in_flight.max(1),
+        }
+    }
+}
+
+/// Everything that the worker and the HTTP service need.
+#[derive(Debug, Clone, Args)]
+#[expect(missing_docs, reason = "each part says what it is")]
+pub struct Config {
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub pubsub: PubSubConfig,
+    #[command(flatten)]
+    pub blob: BlobConfig,
+    #[command(flatten)]
+    pub http: HttpConfig,
+    #[command(flatten)]
+    pub pipeline: PipelineConfig,
+    #[command(flatten)]
+    pub embedded: EmbeddedConfig,
+}
+
+/// The parts that the program can bring along.
+#[derive(Debug, Clone, Args)]
+pub struct EmbeddedConfig {
+    /// Folder of the private Postgres; unset, one below the user's data folder
+    #[arg(long, env = "EMBEDDED_PG_DIR")]
+    pub embedded_pg_dir: Option<PathBuf>,
+    /// Address of the embedded Pub/Sub server
+    #[arg(long, env = "EMBEDDED_PUBSUB_ADDR", default_value = "127.0.0.1:8085")]
+    pub embedded_pubsub_addr: SocketAddr,
+}

@@ -1,0 +1,7 @@
+//! Dead letters after their birth: from the database, where a rejecting transaction leaves them
+//! (see [`crate::pipeline::dead_letter`]), to the blob store, where reviewers find them.
+
+mod segments;
+mod ship;
+
+pub use ship::{Shipper, ship_until_stopped};

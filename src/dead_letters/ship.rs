@@ -1,0 +1,152 @@
+//! The shipper: writes segments of dead letters to the blob store, and lets go of the payloads only
+//! when they are durable there. A blob store that is away delays shipping and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::segments;
+use crate::blob::Blob;
+use crate::health::Health;
+use crate::pipeline::dead_letter::PAYLOADS;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// How often the outbox is looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long the shipper waits after something went wrong.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Ships dead letters. Any number may run at once, in any number of processes.
+#[derive(Clone)]
+pub struct Shipper {
+    /// Where dead letters are born.
+    pub pool: PgPool,
+    /// Where they go.
+    pub blob: Blob,
+    /// Told whether the blob store works.
+    pub health: Health,
+    /// Told how many were shipped.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Why a round of shipping ended early; what is left is shipped later.
+#[derive(Debug, thiserror::Error)]
+pub enum NotShipped {
+    /// The blob store did not take an object.
+    #[error("the blob store does not work: {0}")]
+    Blob(#[from] object_store::Error),
+    /// The database could not be asked.
+    #[error("postgres is unavailable: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Ships until the soft stop, whatever goes wrong in between.
+pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
+    let mut failing = false;
+    loop {
+        let pause = match shipper.ship().await {
+            Ok(_) => {
+                failing = false;
+                shipper.health.works("blob");
+                PAUSE
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "dead letters wait to be shipped");
+                }
+                if let NotShipped::Blob(_) = error {
+                    shipper.health.fails("blob", "dead letters wait: the blob store does not take them");
+                }
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        if shutdown.soft().run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Shipper {
+    /// Ships everything that waits, and says how many records that were.
+    ///
+    /// # Errors
+    /// When the blob store or the database is away. What was shipped by then stays shipped.
+    pub async fn ship(&self) -> Result<usize, NotShipped> {
+        while segments::assign(&self.pool).await? > 0 {}
+        let mut shipped = 0;
+        for (id, object) in self.unshipped().await? {
+            shipped += self.ship_segment(id, &object).await?;
+        }
+        Ok(shipped)
+    }
+
+    async fn unshipped(&self) -> sqlx::Result<Vec<(Uuid, String)>> {
+        sqlx::query_as("SELECT id, object FROM dead_letter_segments WHERE shipped_at IS NULL ORDER BY created_at")
+            .fetch_all(&self.pool)
+            .await
+    }
+
+    async fn ship_segment(&self, segment: Uuid, object: &str) -> Result<usize, NotShipped> {
+        let records = self.records(segment).await?;
+        // Another shipper was faster, and its records have left the outbox.
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let mut lines = Vec::new();
+        for (id, record, has_payload) in &records {
+            if *has_payload {
+                self.ship_payload(*id).await?;
+            }
+            lines.extend_from_slice(record);
+            lines.push(b'\n');
+        }
+        self.blob.put(object, lines.into()).await?;
+        if self.let_go(segment).await? {
+            self.metrics.shipped.inc_by(records.len() as u64);
+        }
+        Ok(records.len())
+    }
+
+    /// The records of a segment, in one statement: all of them, or none once they were let go.
+    async fn records(&self, segment: Uuid) -> sqlx::Result<Vec<(Uuid, Vec<u8>, bool)>> {
+        sqlx::query_as(
+            "SELECT letter.id, outbox.record, outbox.payload IS NOT NULL
+             FROM dead_letters AS letter JOIN dead_letter_outbox AS outbox USING (id)
+             WHERE letter.segment = $1 ORDER BY letter.line",
+        )
+        .bind(segment)
+        .fetch_all(&self.pool)
+        .await
+    }
+
+    async fn ship_payload(&self, id: Uuid) -> Result<(), NotShipped> {
+        let payload: Option<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM dead_letter_outbox WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(payload) = payload {
+            self.blob.put(&format!("{PAYLOADS}/{id}"), Bytes::from(payload)).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the payloads of a segment that is durable; `false` when another shipper did.
+    async fn let_go(&self, segment: Uuid) -> sqlx::Result<bool> {
+        let mut tx = self.pool.begin().await?;
+        let shipped = sqlx::query("UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1 AND shipped_at IS NULL")
+            .bind(segment)
+            .execute(&mut *tx)
+            .await?;
+        let delete = sqlx::query(
+            "DELETE FROM dead_letter_outbox AS outbox USING dead_letters AS letter
+             WHERE letter.segment = $1 AND outbox.id = letter.id",
+        );
+        delete.bind(segment).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(shipped.rows_affected() == 1)
+    }
+}
