@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use sqlx::PgPool;
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::shutdown::Shutdown;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -80,4 +83,20 @@ pub async fn require_current_schema(pool: &PgPool) -> anyhow::Result<()> {
         Schema::Older => anyhow::bail!("the database's schema is older than this program: run `purser migrate` first"),
         Schema::Newer => anyhow::bail!("the database's schema is newer than this program: run a newer purser"),
     }
+}
+
+/// Waits until the database answers.
+///
+/// # Errors
+/// When the process is told to stop before it does.
+pub async fn wait_until_it_answers(pool: &PgPool, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut said = false;
+    while let Err(error) = pool.acquire().await {
+        if !std::mem::replace(&mut said, true) {
+            tracing::warn!(%error, "waiting for Postgres");
+        }
+        let pause = tokio::time::sleep(Duration::from_secs(1));
+        shutdown.soft().run_until_cancelled(pause).await.context("stopped before Postgres answered")?;
+    }
+    Ok(())
 }

@@ -5,15 +5,19 @@
 //! [`intake`] → [`pipeline`] (with [`events`] for what differs between kinds) → [`dead_letters`],
 //! and [`api`] for the questions. [`commands`] are the words of the command line.
 
+pub mod api;
 pub mod blob;
+pub mod commands;
 pub mod config;
 pub mod database;
 pub mod dead_letters;
 pub mod domain;
+pub mod embedded;
 pub mod events;
 pub mod health;
 pub mod intake;
 pub mod pipeline;
 pub mod secret;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! What is counted, and where logs go.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,8 +9,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
-use crate::events::EventKind;
+use crate::events::{EventKind, KINDS};
 use crate::pipeline::Outcome;
+use crate::pipeline::verdict::Reason;
 
 /// Labels of [`Metrics::events`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,6 +49,28 @@ impl Metrics {
         registry
     }
 
+    /// The events so far, over all kinds.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for kind in KINDS {
+            let count = |outcome, reason| {
+                let labels = EventLabels { kind: kind.name, outcome, reason };
+                self.events.get(&labels).map_or(0, |counter| counter.get())
+            };
+            totals.stored += count("stored", "");
+            totals.duplicate += count("duplicate", "");
+            totals.ignored += count("ignored", "");
+            for reason in Reason::ALL {
+                match count("rejected", reason.as_str()) {
+                    0 => {}
+                    rejected => *totals.rejected.entry(*reason).or_default() += rejected,
+                }
+            }
+        }
+        totals
+    }
+
     pub(crate) fn decided<'o, K: EventKind>(&self, outcomes: impl Iterator<Item = &'o Outcome>) {
         for outcome in outcomes {
             let (outcome, reason) = match outcome {
@@ -64,6 +89,27 @@ impl Metrics {
 
     pub(crate) fn outage_ended(&self) {
         self.outages.dec();
+    }
+}
+
+/// Events decided by a process, by what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Became rows.
+    pub stored: u64,
+    /// Had been decided before.
+    pub duplicate: u64,
+    /// Were messages without an event.
+    pub ignored: u64,
+    /// Became dead letters.
+    pub rejected: BTreeMap<Reason, u64>,
+}
+
+impl Totals {
+    /// All of them.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.stored + self.duplicate + self.ignored + self.rejected.values().sum::<u64>()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use pubsub_server::{Config, Server, StartError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,27 +26,28 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Args { addr, max_messages, max_bytes } = Args::parse();
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when the terminal is gone too.
+            let _unseen = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Args { addr, max_messages, max_bytes }: Args) -> anyhow::Result<()> {
     let config = Config { addr, max_messages, max_bytes, ..Config::default() };
+    let advise = |error: StartError| anyhow!("{error}: choose another address with --addr or PUBSUB_SERVER_ADDR");
     let server = Server::start(config).await.map_err(advise)?;
     let addr = server.addr();
     writeln!(std::io::stdout(), "Pub/Sub server on {addr}: export PUBSUB_EMULATOR_HOST={addr}")?;
     stop_signal().await?;
     server.shutdown().await;
     Ok(())
-}
-
-fn advise(error: StartError) -> anyhow::Error {
-    let advice = match error {
-        StartError::AddressInUse { addr } => {
-            format!("{addr} is already in use: choose another address with --addr or PUBSUB_SERVER_ADDR")
-        }
-        _ => "cannot start: choose another address with --addr or PUBSUB_SERVER_ADDR".to_owned(),
-    };
-    anyhow::Error::new(error).context(advice)
 }
 
 /// Ctrl-C or SIGTERM.

@@ -54,8 +54,8 @@ pub enum StartError {
     Bind {
         /// Where.
         addr: SocketAddr,
-        /// Its reason.
-        source: io::Error,
+        /// What the operating system says.
+        reason: io::Error,
     },
 }
 
@@ -63,19 +63,13 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddressInUse { addr } => write!(f, "{addr} is already in use"),
-            Self::Bind { addr, .. } => write!(f, "cannot listen on {addr}"),
+            Self::Bind { addr, reason } => write!(f, "cannot listen on {addr}: {reason}"),
         }
     }
 }
 
-impl Error for StartError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::AddressInUse { .. } => None,
-            Self::Bind { source, .. } => Some(source),
-        }
-    }
-}
+// The reason of the operating system is part of the message, so it is not repeated as a source.
+impl Error for StartError {}
 
 impl Server {
     /// Listens and serves on the current tokio runtime; clients can connect when this returns.
@@ -85,9 +79,9 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let network = Network::new();
         let listener =
-            Listener::bind(config.addr, Arc::clone(&network)).await.map_err(|source| match source.kind() {
+            Listener::bind(config.addr, Arc::clone(&network)).await.map_err(|reason| match reason.kind() {
                 io::ErrorKind::AddrInUse => StartError::AddressInUse { addr: config.addr },
-                _ => StartError::Bind { addr: config.addr, source },
+                _ => StartError::Bind { addr: config.addr, reason },
             })?;
         let addr = listener.addr();
         let broker = Broker::new(&config);

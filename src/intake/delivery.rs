@@ -65,7 +65,20 @@ pub enum Origin {
         object: std::sync::Arc<str>,
         /// The record's number, from 1.
         record: u64,
+        /// Set when the record is larger than the limit: then the payload is empty, and the record
+        /// stays where it is.
+        #[serde(skip)]
+        too_large: Option<TooLarge>,
     },
+}
+
+/// What is remembered of a record that is too large to be carried: enough to find it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLarge {
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// What they hash to.
+    pub sha256: [u8; 32],
 }
 
 /// The handle that tells the intake what became of a delivery.
@@ -97,6 +110,23 @@ pub struct Delivery {
     pub origin: Origin,
     /// How it is acknowledged.
     pub receipt: Box<dyn Receipt>,
+}
+
+impl Delivery {
+    /// How many bytes the event has, also when they are not carried along.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.left_in_file().map_or(self.payload.len() as u64, |left| left.bytes)
+    }
+
+    /// What is known of a record that is too large to be carried.
+    #[must_use]
+    pub fn left_in_file(&self) -> Option<TooLarge> {
+        match self.origin {
+            Origin::File { too_large, .. } => too_large,
+            Origin::PubSub { .. } | Origin::Http { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Delivery {

@@ -1,6 +1,7 @@
 //! What happens to every delivery, the same for every kind and every source.
 
 mod availability;
+mod check;
 pub mod check_references;
 pub mod copy;
 pub mod dead_letter;
@@ -23,6 +24,8 @@ use crate::telemetry::Metrics;
 use check_references::References;
 use dead_letter::DeadLetter;
 use verdict::Rejection;
+
+pub use check::check;
 
 /// The world is not as it should be: a database or a network is away. Says nothing about an event:
 /// nothing is dead-lettered, nothing acknowledged; whoever gets it holds, waits and tries again.

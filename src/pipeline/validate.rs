@@ -6,7 +6,7 @@ use crate::events::{Draft, EventKind};
 use crate::intake::Delivery;
 use crate::shutdown::Stopped;
 
-use super::check_references::Known;
+use super::check_references::{Known, Reference};
 use super::decode::decode;
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{Judged, Pipeline};
@@ -25,8 +25,8 @@ pub(super) fn decode_and_validate<K: EventKind>(deliveries: &[Delivery], max_byt
 }
 
 fn examine<K: EventKind>(delivery: &Delivery, max_bytes: usize) -> Examined<K> {
-    let bytes = delivery.payload.len();
-    if bytes > max_bytes {
+    let bytes = delivery.bytes();
+    if bytes > max_bytes as u64 || delivery.left_in_file().is_some() {
         let limit = format!("at most {max_bytes} bytes");
         let violation = Violation::new(Code::TooLarge, "", limit, &format!("{bytes} bytes"));
         return Examined::Unreadable(Rejection::single(Reason::Oversize, violation));
@@ -59,27 +59,38 @@ pub(super) async fn check_references<K: EventKind>(
             Err(unavailable) => outage.wait(&unavailable).await?,
         }
     };
+    Ok(judge_all(deliveries, examined, &known))
+}
+
+fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> Vec<Judged<K>> {
     let mut judged = Vec::with_capacity(deliveries.len());
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
         match examined {
             Examined::Events(drafts) => judged.extend((0..).zip(drafts).map(|(position, draft)| {
                 let key = draft.key.clone();
-                Judged { delivery: index, position, key, verdict: judge(draft, delivery, &known) }
+                Judged { delivery: index, position, key, verdict: judge(draft, delivery, known) }
             })),
             Examined::Unreadable(rejection) => {
                 judged.push(Judged { delivery: index, position: 0, key: None, verdict: Err(rejection) });
             }
         }
     }
-    Ok(judged)
+    judged
+}
+
+fn judge<K: EventKind>(draft: Draft<K>, delivery: &Delivery, known: &Known) -> Result<K::Row, Rejection> {
+    verdict(draft, |reference| known.has(reference)).map(|event| K::enrich(event, delivery.received_at, known))
 }
 
 /// Shape and reference violations stand in one report; the earlier stage names it.
-fn judge<K: EventKind>(draft: Draft<K>, delivery: &Delivery, known: &Known) -> Result<K::Row, Rejection> {
+pub(super) fn verdict<K: EventKind>(
+    draft: Draft<K>,
+    exists: impl Fn(&Reference) -> bool,
+) -> Result<K::Event, Rejection> {
     let Draft { event, references, mut violations, .. } = draft;
-    let unknown: Vec<_> = references.iter().filter(|reference| !known.has(reference)).collect();
+    let unknown: Vec<_> = references.iter().filter(|reference| !exists(reference)).collect();
     match event {
-        Some(event) if unknown.is_empty() => Ok(K::enrich(event, delivery.received_at, known)),
+        Some(event) if unknown.is_empty() => Ok(event),
         _ => {
             let reason = if violations.is_empty() { Reason::Reference } else { Reason::Shape };
             violations.extend(unknown.iter().map(|reference| reference.unknown()));

@@ -79,17 +79,20 @@ impl Broker {
         let first = self.ids.take(messages.len());
         let ids: Vec<String> = (first..).take(messages.len()).map(|id| id.to_string()).collect();
         // Without a subscription nobody wants them: dropped, as the real service does.
-        if !subscriptions.is_empty() {
-            let messages = self.store(messages, first)?;
-            for subscription in &subscriptions {
-                subscription.push(&messages);
-            }
-        }
-        Counters::add(&self.shared.counters.published, ids.len());
-        for id in &ids {
-            self.shared.events.record(|| Event::Published { topic: topic.clone(), message_id: id.clone() });
+        let messages = if subscriptions.is_empty() { Vec::new() } else { self.store(messages, first)? };
+        // Noted before anybody can receive them, so that the log never tells of a delivery first.
+        self.note_published(&topic, &ids);
+        for subscription in &subscriptions {
+            subscription.push(&messages);
         }
         Ok(ids)
+    }
+
+    fn note_published(&self, topic: &str, ids: &[String]) {
+        Counters::add(&self.shared.counters.published, ids.len());
+        for id in ids {
+            self.shared.events.record(|| Event::Published { topic: topic.to_owned(), message_id: id.clone() });
+        }
     }
 
     /// Ids that name nothing, for an answer that pretends.

@@ -7,6 +7,7 @@ mod conformance;
 mod emulator;
 mod faults;
 mod faults_network;
+mod ledger;
 mod ours;
 mod reader;
 mod target;

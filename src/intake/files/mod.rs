@@ -1,21 +1,18 @@
 //! Records out of files: json arrays, ndjson, concatenated or pretty-printed json, one object per
 //! file, as they are or compressed, from a disk, a web server or a bucket.
 //!
-//! The way of a byte: [`source`] (where it is read) → `decompress` → `scanner` (where a record
+//! The way of a byte: [`source`] (where it is read) → `decompress` → `read` → `scanner` (where a record
 //! begins and ends) → [`record`]. [`ingest`] sends the records into the pipeline and remembers, in
 //! `ingested_files`, how far it came.
 
 mod decompress;
-mod ingest;
-mod ingested;
-mod progress;
+mod read;
 pub mod record;
 mod scanner;
 pub mod source;
 mod structure;
 
 pub use decompress::decompressed;
-pub use ingest::{Again, Ingestion, Reporter, Summary, ingest};
-pub use progress::Counts;
-pub use record::{Record, TooLarge};
-pub use source::{Contents, Object, Records, list};
+pub use read::{Contents, Records};
+pub use record::Record;
+pub use source::{Object, list};

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::intake::delivery::TooLarge;
+
 /// A record as it stands in its file, without the white space around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -10,15 +12,6 @@ pub enum Record {
     Whole(Bytes),
     /// It is larger than the limit and was not kept.
     TooLarge(TooLarge),
-}
-
-/// What is remembered of a record that is too large to be carried: enough to find it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge {
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// What they hash to.
-    pub sha256: [u8; 32],
 }
 
 /// Gathers a record. Holds at most twice the limit, however large the record is.

@@ -97,12 +97,8 @@ impl Scanner {
             }
             Step::BrokenOff => (read, true),
             Step::Broken => {
-                self.record.push(&chunk[..read]);
                 self.state = State::RestOfLine;
-                let (rest, ends) = rest_of_line(&chunk[read..]);
-                self.record.push(&chunk[read..read + rest]);
-                // Pushed here, since the caller would push the whole.
-                (read + rest, ends)
+                (read, false)
             }
         }
     }
@@ -113,7 +109,7 @@ impl Scanner {
         for (at, byte) in chunk.iter().enumerate() {
             match byte {
                 b'\n' => return (at, true),
-                b',' | b']' if !*quoted => return (at, true),
+                b',' | b']' | b'{' | b'[' if !*quoted => return (at, true),
                 b'"' if !*escaped => *quoted = !*quoted,
                 _ => {}
             }
@@ -129,3 +125,6 @@ fn rest_of_line(chunk: &[u8]) -> (usize, bool) {
         None => (chunk.len(), false),
     }
 }
+
+#[cfg(test)]
+mod tests;

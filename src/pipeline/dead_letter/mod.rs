@@ -73,7 +73,7 @@ struct Record<'a> {
 struct Payload<'a> {
     encoding: &'static str,
     data: std::borrow::Cow<'a, str>,
-    bytes: usize,
+    bytes: u64,
     sha256: String,
 }
 
@@ -104,7 +104,8 @@ impl DeadLetter {
         key: Option<&K::Key>,
         rejection: &Rejection,
     ) -> Self {
-        let sha256 = Sha256::digest(&delivery.payload);
+        let left_in_file = delivery.left_in_file();
+        let sha256 = left_in_file.map_or_else(|| Sha256::digest(&delivery.payload).into(), |left| left.sha256);
         let event_key = key.map(|key| without_nul(&key.to_string()));
         let event_id = match &event_key {
             Some(key) => format!("{}:{key}", K::NAME),
@@ -125,7 +126,7 @@ impl DeadLetter {
             received_at: delivery.received_at,
             failed_at: Utc::now(),
             record: Vec::new(),
-            payload: oversize.then(|| delivery.payload.clone()),
+            payload: (oversize && left_in_file.is_none()).then(|| delivery.payload.clone()),
         };
         letter.record = letter.write_record::<K>(delivery, &hex(&sha256));
         letter
@@ -133,7 +134,7 @@ impl DeadLetter {
 
     fn write_record<K: EventKind>(&self, delivery: &Delivery, sha256: &str) -> Vec<u8> {
         let keys = match decode(&delivery.payload) {
-            Ok(json) if self.payload.is_none() => K::keys(&json, self.position).into_iter().collect(),
+            Ok(json) if self.reason != Reason::Oversize => K::keys(&json, self.position).into_iter().collect(),
             _ => BTreeMap::new(),
         };
         let record = Record {
@@ -151,7 +152,7 @@ impl DeadLetter {
             source: &delivery.origin,
             delivery_id: &delivery.id,
             keys,
-            payload: self.payload(&delivery.payload, sha256),
+            payload: self.payload(delivery, sha256),
             processor: Processor { version: env!("CARGO_PKG_VERSION"), instance: &INSTANCE },
             reference: Reference { as_of: self.failed_at, missing: &self.missing },
         };
@@ -159,13 +160,14 @@ impl DeadLetter {
         serde_json::to_vec(&record).unwrap_or_default()
     }
 
-    fn payload<'a>(&self, bytes: &'a [u8], sha256: &str) -> Payload<'a> {
-        let (encoding, data) = match std::str::from_utf8(bytes) {
+    fn payload<'a>(&self, delivery: &'a Delivery, sha256: &str) -> Payload<'a> {
+        let (encoding, data) = match (std::str::from_utf8(&delivery.payload), &delivery.origin) {
             _ if self.payload.is_some() => ("object", format!("{PAYLOADS}/{}", self.id).into()),
-            Ok(text) => ("utf8", text.into()),
-            Err(_) => ("base64", BASE64_STANDARD.encode(bytes).into()),
+            (_, Origin::File { object, record, too_large: Some(_) }) => ("reference", format!("{object}#{record}").into()),
+            (Ok(text), _) => ("utf8", text.into()),
+            (Err(_), _) => ("base64", BASE64_STANDARD.encode(&delivery.payload).into()),
         };
-        Payload { encoding, data, bytes: bytes.len(), sha256: sha256.to_owned() }
+        Payload { encoding, data, bytes: delivery.bytes(), sha256: sha256.to_owned() }
     }
 
     fn codes(&self) -> Vec<Code> {

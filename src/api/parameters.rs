@@ -1,0 +1,168 @@
+//! Parameters of a query: every wrong one is named at once, unknown ones included.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+
+use super::period::{Grain, Period};
+use super::problem::{Fault, Problem};
+use crate::domain::parse_instant;
+
+/// The parameters that were given. Reading one takes it out and, where it cannot be used, takes a note;
+/// [`Query::finish`] then turns notes and leftovers into one answer.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    given: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Query::of(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Query {
+    fn of(query: &str) -> Self {
+        let given = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Query { given, ..Query::default() }
+    }
+
+    /// One of a closed set of words.
+    pub(crate) fn one_of(&mut self, name: &'static str, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.take(name)?;
+        let word = words.iter().find(|word| **word == text).copied();
+        self.or_fault(word, "format", name, format!("one of {}", words.join(", ")), &text)
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn whole(&mut self, name: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
+        let text = self.take(name)?;
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        self.or_fault(number, "range", name, expected, &text)
+    }
+
+    /// `from` (inclusive) and `to` (exclusive): RFC 3339 or a date, on whole hours, since rollups are hourly.
+    pub(crate) fn period(&mut self) -> Period {
+        let (from, to) = (self.hour("from"), self.hour("to"));
+        if let Some((from, to)) = from.zip(to).filter(|(from, to)| from >= to) {
+            let expected = format!("an instant after from, {}", from.to_rfc3339());
+            self.fault("range", "to", expected, to.to_rfc3339());
+        }
+        Period { from, to }
+    }
+
+    /// Says everything that is wrong at once.
+    ///
+    /// # Errors
+    /// 400 when a parameter could not be used, stands twice, or is not known here.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        let expected = match self.known.as_slice() {
+            [] => "no parameters".to_owned(),
+            known => format!("only {}", known.join(", ")),
+        };
+        for (name, value) in std::mem::take(&mut self.given) {
+            self.faults.push(Fault::parameter("unknown_parameter", &name, &expected, &value));
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Problem::parameters(self.faults)) }
+    }
+
+    fn hour(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
+        let text = self.take(name)?;
+        let instant = instant(&text);
+        let instant = self.or_fault(instant, "format", name, "a date or an RFC 3339 time, years 1 to 9999", &text)?;
+        let hour = Some(instant).filter(|instant| Grain::Hour.start(*instant) == *instant);
+        self.or_fault(hour, "not_a_whole_hour", name, "a whole hour (UTC), because sums are kept by the hour", &text)
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let (named, rest) = std::mem::take(&mut self.given).into_iter().partition(|(given, _)| given == name);
+        self.given = rest;
+        let mut values: Vec<String> = Vec::into_iter(named).map(|(_, value)| value).collect();
+        if values.len() > 1 {
+            self.fault("repeated", name, "to stand once", values.join(", "));
+        }
+        values.pop()
+    }
+
+    fn or_fault<T>(
+        &mut self,
+        value: Option<T>,
+        code: &'static str,
+        name: &'static str,
+        expected: impl Into<String>,
+        actual: &str,
+    ) -> Option<T> {
+        if value.is_none() {
+            self.fault(code, name, expected, actual);
+        }
+        value
+    }
+
+    fn fault(&mut self, code: &'static str, name: &str, expected: impl Into<String>, actual: impl Display) {
+        self.faults.push(Fault::parameter(code, name, expected, &actual.to_string()));
+    }
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    // The + of a zone, sent unescaped, has become a space.
+    let unescaped = || text.rsplit_once(' ').and_then(|(time, zone)| parse_instant(&format!("{time}+{zone}")).ok());
+    let instant = date.ok().or_else(|| parse_instant(text).ok()).or_else(unescaped);
+    instant.filter(|instant| (1..=9999).contains(&instant.year()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads what `/articles/top` does, and gives the wrong parameters as `name code`.
+    fn wrong(query: &str) -> Vec<String> {
+        let mut query = Query::of(query);
+        query.period();
+        query.whole("limit", 1..=1000);
+        query.one_of("bucket", &Grain::WORDS);
+        let Err(problem) = query.finish() else { return Vec::new() };
+        let problem = serde_json::to_value(problem).unwrap();
+        let errors = problem["errors"].as_array().unwrap().iter();
+        errors.map(|error| format!("{} {}", error["parameter"], error["code"]).replace('"', "")).collect()
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_named() {
+        let cases: [(&str, &[&str]); 12] = [
+            ("", &[]),
+            ("from=2022-01-07&to=2022-01-07T01:00:00Z&limit=1000&bucket=day", &[]),
+            ("from=2022-01-07T02:00:00+02:00", &[]),
+            ("from=2022-01-07T02:00:00%2B02:00", &[]),
+            ("from=2022-01-07T22:30:00Z", &["from not_a_whole_hour"]),
+            ("from=2022-01-07T02:00:00%2B05:30", &["from not_a_whole_hour"]),
+            ("from=2022-01-07&to=2022-01-07", &["to range"]),
+            ("from=", &["from format"]),
+            ("from=-10000-01-01T00:00:00", &["from format"]),
+            ("limit=0&limit=1", &["limit repeated"]),
+            ("limit=1001&bucket=week", &["limit range", "bucket format"]),
+            ("from=x&to=y&limit=z&From=2022-01-01", &["from format", "to format", "limit range", "From unknown_parameter"]),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(wrong(query), expected, "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_it_panic(query in "(from|to|limit|bucket)=\\PC*&\\PC*") {
+            wrong(&query);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Errors as `application/problem+json` (RFC 9457), the same for every endpoint.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::pipeline::dead_letter::DeadLetter;
+use crate::pipeline::verdict::Violation;
+
+/// Why a request did not get what it asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    r#type: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    errors: Vec<Fault>,
+    /// What became of the event that the request brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<LetterSummary>,
+    /// Where the event that the request asks for ended up instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dead_letters: Vec<LetterSummary>,
+    /// What to send as `Idempotency-Key` when trying again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    #[serde(skip)]
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// One thing that is wrong: with a parameter of the request, or with the event that it brought.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Fault {
+    /// A parameter.
+    Parameter(WrongParameter),
+    /// A place in an event.
+    Event(Violation),
+}
+
+/// A parameter of the query, the path or a header that cannot be used.
+#[derive(Debug, Serialize)]
+pub(crate) struct WrongParameter {
+    code: &'static str,
+    parameter: String,
+    expected: String,
+    actual: String,
+    message: String,
+}
+
+/// Enough of a dead letter to find it by.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+pub(crate) struct LetterSummary {
+    id: Uuid,
+    reason: String,
+    fingerprint: String,
+}
+
+/// Seconds after which it makes sense to ask again when something is away.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+/// The longest `actual`, in characters.
+const ACTUAL_CHARS: usize = 120;
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Problem {
+            // RFC 9457: nothing beyond what the status says; the codes of `errors` tell causes apart.
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            dead_letter: None,
+            dead_letters: Vec::new(),
+            idempotency_key: None,
+            header: None,
+        }
+    }
+
+    /// 400 that names every wrong parameter.
+    pub(crate) fn parameters(errors: Vec<Fault>) -> Self {
+        let detail = format!("{} of the request's parameters cannot be used", errors.len());
+        Problem { errors, ..Problem::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// 503, or another status that passes by itself, with the time to wait.
+    pub(crate) fn try_again(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Problem::new(status, detail).with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
+    /// 409 or 422 with everything that is wrong with an event.
+    pub(crate) fn rejected(status: StatusCode, letter: &DeadLetter) -> Self {
+        let detail = format!("the event was rejected ({}) and is kept as dead letter {}", letter.reason, letter.id);
+        let errors = letter.errors.iter().cloned().map(Fault::Event).collect();
+        Problem { errors, dead_letter: Some(letter.into()), ..Problem::new(status, detail) }
+    }
+
+    pub(crate) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Problem { header: Some((name, value)), ..self }
+    }
+
+    pub(crate) fn with_dead_letters(self, dead_letters: Vec<LetterSummary>) -> Self {
+        Problem { dead_letters, ..self }
+    }
+
+    pub(crate) fn with_idempotency_key(self, key: &str) -> Self {
+        Problem { idempotency_key: Some(key.to_owned()), ..self }
+    }
+}
+
+impl Fault {
+    /// A parameter that should have been something else.
+    pub(crate) fn parameter(code: &'static str, parameter: &str, expected: impl Into<String>, actual: &str) -> Self {
+        let (expected, actual) = (expected.into(), actual.chars().take(ACTUAL_CHARS).collect::<String>());
+        let message = format!("{parameter}: expected {expected}, found {actual:?}");
+        Fault::Parameter(WrongParameter { code, parameter: parameter.to_owned(), expected, actual, message })
+    }
+}
+
+impl From<&DeadLetter> for LetterSummary {
+    fn from(letter: &DeadLetter) -> Self {
+        let (reason, fingerprint) = (letter.reason.to_string(), letter.fingerprint.clone());
+        LetterSummary { id: letter.id, reason, fingerprint }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let header = self.header.take();
+        let mut response = (self.status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(header);
+        response
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    /// Whatever it is, it is not the asker's fault, passes once it is repaired, and is not shown to them.
+    fn from(error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the database did not answer");
+        Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment")
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Problem::new(rejection.status(), rejection.body_text())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}

@@ -1,0 +1,61 @@
+//! What was rejected, and why.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::parameters::Query;
+use super::problem::Problem;
+use super::{Api, List};
+use crate::events;
+
+/// Events that were rejected with one code.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+pub(super) struct Rejections {
+    kind: String,
+    reason: String,
+    code: String,
+    count: i64,
+    waiting: i64,
+    last_seen: DateTime<Utc>,
+}
+
+/// Rejected events by kind, reason and code: by count, ties by kind, reason and code.
+///
+/// `reason` is the earliest stage that failed; an event with several codes counts once under each.
+/// `waiting` is how many of them are open dead letters that will be stored by themselves once the rows
+/// that they refer to appear. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
+/// rejection; `next` is always null.
+pub(super) async fn summary(
+    State(api): State<Arc<Api>>,
+    mut query: Query,
+) -> Result<Json<List<Rejections>>, Problem> {
+    let kind = query.one_of("kind", events::NAMES);
+    let period = query.period();
+    query.finish()?;
+    let items = sqlx::query_as(SUMMARY).bind(kind).bind(period.from).bind(period.to).fetch_all(&api.pool).await?;
+    Ok(Json(List::all(items)))
+}
+
+const SUMMARY: &str = "
+    WITH rejected AS (
+        SELECT kind, reason, code, sum(count)::bigint AS count, max(last_seen) AS last_seen
+        FROM rejections
+        WHERE kind = coalesce($1, kind)
+            AND starts_at >= coalesce($2, '-infinity'::timestamptz) AND starts_at < coalesce($3, 'infinity'::timestamptz)
+        GROUP BY kind, reason, code
+    ), still_waiting AS (
+        SELECT kind, reason, code, count(*) AS waiting
+        FROM dead_letters
+        CROSS JOIN UNNEST(codes) AS code
+        WHERE status = 'open' AND class = 'when_reference_appears' AND kind = coalesce($1, kind)
+            AND failed_at >= coalesce($2, '-infinity'::timestamptz) AND failed_at < coalesce($3, 'infinity'::timestamptz)
+        GROUP BY kind, reason, code
+    )
+    SELECT kind, reason, code, count, coalesce(waiting, 0) AS waiting, last_seen
+    FROM rejected
+    LEFT JOIN still_waiting USING (kind, reason, code)
+    ORDER BY count DESC, kind COLLATE \"C\", reason COLLATE \"C\", code COLLATE \"C\"";

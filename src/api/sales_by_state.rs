@@ -1,0 +1,49 @@
+//! Where sales come from.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::money::Money;
+use super::parameters::Query;
+use super::period::{Grain, Segments};
+use super::problem::Problem;
+use super::{Api, List};
+
+/// Sales of a state in one currency.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+pub(super) struct StateSales {
+    state: String,
+    currency: String,
+    purchases: i64,
+    units: i64,
+    amount: Money,
+}
+
+/// Sales per state and currency, by state, then currency.
+///
+/// State is that of the user's address when the purchase came in: the two letters before the ZIP, military
+/// (AA, AE, AP) and territories included; `unknown` when the address has none. `purchases` counts those with
+/// at least one line in the currency, so that a purchase in two currencies stands in two items. Money is
+/// never added across currencies; `currency` is `unknown` where an article had none, and what had no price
+/// adds nothing to `amount`. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
+/// purchase; `next` is always null.
+pub(super) async fn states(State(api): State<Arc<Api>>, mut query: Query) -> Result<Json<List<StateSales>>, Problem> {
+    let period = query.period();
+    query.finish()?;
+    let Segments { grains, froms, tos } = Segments::cut(period, Grain::Month);
+    let items = sqlx::query_as(BY_STATE).bind(grains).bind(froms).bind(tos).fetch_all(&api.pool).await?;
+    Ok(Json(List::all(items)))
+}
+
+const BY_STATE: &str = "
+    SELECT sum.state, sum.currency, sum(sum.purchases)::bigint AS purchases, sum(sum.units)::bigint AS units,
+           sum(sum.amount) AS amount
+    FROM UNNEST($1::text[], $2::timestamptz[], $3::timestamptz[]) AS segment (grain, since, until)
+    JOIN sales_by_state AS sum ON sum.grain = segment.grain::grain
+        AND sum.starts_at >= coalesce(segment.since, '-infinity')
+        AND sum.starts_at < coalesce(segment.until, 'infinity')
+    GROUP BY sum.state, sum.currency
+    ORDER BY sum.state COLLATE \"C\", sum.currency COLLATE \"C\"";

@@ -1,0 +1,161 @@
+//! `purser demo`: everything embedded, with a synthetic shop publishing into it.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use purser_producer::Rate;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::listen;
+use crate::blob::Blob;
+use crate::config::Config;
+use crate::embedded::{self, Embedded};
+use crate::service::Service;
+use crate::shutdown::Shutdown;
+use crate::telemetry::{Metrics, Totals};
+
+/// Flags of `demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Start over: forget the private database and the blob folder
+    #[arg(long)]
+    fresh: bool,
+    /// Purchases per second, or `max` for as fast as it can
+    #[arg(long, env = "PRODUCER_RATE", default_value = "50")]
+    rate: Rate,
+    /// Stop publishing after this many purchases
+    #[arg(long, env = "PRODUCER_COUNT")]
+    count: Option<u64>,
+    /// The share of purchases that are broken, 0 to 1
+    #[arg(long, env = "PRODUCER_INVALID_RATIO", default_value_t = 0.15)]
+    invalid_ratio: f64,
+    #[command(flatten)]
+    config: Config,
+}
+
+/// How long the backlog may take to be stored after Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How often the summary is written to a terminal, and how often elsewhere.
+const SUMMARY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let mut config = args.config.clone();
+    // Whatever emulator the environment names, the demo is alone with itself.
+    config.pubsub.pubsub_emulator_host = None;
+    let signals = Shutdown::on_signals();
+    let listener = listen(config.http.http_addr).await?;
+    if args.fresh {
+        start_over(&config).await?;
+    }
+    let embedded = Embedded::start(&mut config).await?;
+    let (metrics, shutdown) = (Arc::new(Metrics::default()), Shutdown::default());
+    let service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone()).await?;
+    say_where_everything_is(&config, &embedded)?;
+    let shop = CancellationToken::new();
+    let selling = tokio::spawn(purser_producer::run(shop_options(&args, &config), shop.clone()));
+    let serving = tokio::spawn(service.run(true, Some(listener)));
+    let summary = tokio::spawn(summarise(Arc::clone(&metrics)));
+
+    tokio::select! {
+        () = signals.soft().cancelled() => {}
+        () = shutdown.soft().cancelled() => {}
+    }
+    shop.cancel();
+    let sold = selling.await?;
+    // The backlog lives in this process: store what was published before it goes.
+    tokio::select! {
+        () = until(|| embedded.unacknowledged() == 0) => {}
+        () = tokio::time::sleep(DRAIN) => {}
+        () = shutdown.soft().cancelled() => {}
+        () = signals.hard().cancelled() => shutdown.give_up(),
+    }
+    shutdown.stop();
+    let served = serving.await?;
+    summary.abort();
+    say(&format!("{}\n", summary_line(&metrics.totals(), 0.0)))?;
+    embedded.stop().await?;
+    sold?;
+    served
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Removes the private database and what the demo wrote to the blob folder, and nothing else there.
+async fn start_over(config: &Config) -> anyhow::Result<()> {
+    embedded::erase_postgres(config).await?;
+    let folder = PathBuf::from(config.blob.blob_url.trim_start_matches("file://"));
+    for written in ["users", "articles", "purchases", "dead-letter"] {
+        match tokio::fs::remove_dir_all(folder.join(written)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn shop_options(args: &Args, config: &Config) -> purser_producer::Options {
+    purser_producer::Options {
+        rate: args.rate,
+        count: args.count,
+        invalid_ratio: args.invalid_ratio,
+        project: config.pubsub.pubsub_project_id.clone(),
+        emulator_host: config.pubsub.pubsub_emulator_host.clone(),
+        database_url: config.database.database_url.as_ref().map(|url| url.expose().to_owned().into()),
+        blob: PathBuf::from(config.blob.blob_url.trim_start_matches("file://")),
+        ..purser_producer::Options::default()
+    }
+}
+
+fn say_where_everything_is(config: &Config, embedded: &Embedded) -> anyhow::Result<()> {
+    let blob = Blob::open(&config.blob.blob_url)?;
+    let psql = embedded.psql_command().unwrap_or_else(|| "psql \"$DATABASE_URL\"".to_owned());
+    let emulator = config.pubsub.pubsub_emulator_host.as_deref().unwrap_or_default();
+    say(&format!(
+        "\n  API           http://{}/sales/states\n  database      {psql}\n  dead letters  {}/dead-letter\n  Pub/Sub       \
+         PUBSUB_EMULATOR_HOST={emulator}\n\n  Ctrl-C stops it; starting again continues; --fresh starts over.\n\n",
+        config.http.http_addr,
+        blob.place(),
+    ))
+}
+
+async fn summarise(metrics: Arc<Metrics>) {
+    let terminal = std::io::stdout().is_terminal();
+    let mut ticks = tokio::time::interval(if terminal { SUMMARY.0 } else { SUMMARY.1 });
+    let (mut before, mut since) = (metrics.totals(), ticks.tick().await);
+    loop {
+        let now = ticks.tick().await;
+        let totals = metrics.totals();
+        let seconds = (now - since).as_secs_f64();
+        let line = summary_line(&totals, (totals.received() - before.received()) as f64 / seconds);
+        let (start, end) = if terminal { ("\r\x1b[2K", "") } else { ("", "\n") };
+        if say(&format!("{start}{line}{end}")).is_err() {
+            return;
+        }
+        (before, since) = (totals, now);
+    }
+}
+
+fn summary_line(totals: &Totals, per_second: f64) -> String {
+    let reasons: Vec<String> = totals.rejected.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    let rejected: u64 = totals.rejected.values().sum();
+    let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    format!(
+        "received {}  stored {}  duplicate {}  rejected {rejected}{reasons}  {per_second:.0}/s",
+        totals.received(),
+        totals.stored,
+        totals.duplicate,
+    )
+}
+
+/// Writes to stdout.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}

@@ -1,0 +1,54 @@
+//! The words of the command line. Each is a file here: its flags, and what it does.
+
+mod demo;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::{LogFormat, log_to_stderr};
+
+/// Takes shop events off Google Cloud Pub/Sub, keeps the good ones in Postgres exactly once, and the
+/// bad ones, with every reason, as dead letters.
+#[derive(Debug, Parser)]
+#[command(name = "purser", version)]
+pub struct Cli {
+    /// How log lines are written
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything embedded, with a synthetic shop publishing into it
+    Demo(Box<demo::Args>),
+    /// Worker and HTTP service in one process
+    Serve(Box<serve::Args>),
+    /// The worker alone: Pub/Sub to Postgres and dead letters
+    Worker(Box<serve::Args>),
+    /// The HTTP service alone
+    Api(Box<serve::Args>),
+    /// Bring the database schema up to date
+    Migrate(serve::MigrateArgs),
+}
+
+impl Cli {
+    /// Does what the command says, until it is done or told to stop.
+    ///
+    /// # Errors
+    /// What a person at a terminal should read.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        log_to_stderr(self.log_format);
+        match self.command {
+            Command::Demo(args) => demo::run(*args).await?,
+            Command::Serve(args) => serve::run(*args, serve::Roles { worker: true, api: true }).await?,
+            Command::Worker(args) => serve::run(*args, serve::Roles { worker: true, api: false }).await?,
+            Command::Api(args) => serve::run(*args, serve::Roles { worker: false, api: true }).await?,
+            Command::Migrate(args) => serve::migrate(args).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,66 @@
+//! `purser serve`, `worker`, `api` and `migrate`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, DatabaseConfig};
+use crate::database;
+use crate::embedded::Embedded;
+use crate::service::Service;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// Flags of `serve`, `worker` and `api`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Bring along what is not configured: a private Postgres, a Pub/Sub server
+    #[arg(long)]
+    embedded: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
+/// What the process does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Roles {
+    pub(super) worker: bool,
+    pub(super) api: bool,
+}
+
+pub(super) async fn run(args: Args, roles: Roles) -> anyhow::Result<()> {
+    let Args { embedded, mut config } = args;
+    let shutdown = Shutdown::on_signals();
+    let listener = if roles.api { Some(listen(config.http.http_addr).await?) } else { None };
+    let parts = if embedded { Some(Embedded::start(&mut config).await?) } else { None };
+    let service = Service::new(config, Arc::new(Metrics::default()), shutdown).await?;
+    let served = service.run(roles.worker, listener).await;
+    if let Some(parts) = parts {
+        parts.stop().await?;
+    }
+    served
+}
+
+/// Listens for HTTP, or says what to set.
+pub(super) async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(addr).await;
+    listener.with_context(|| format!("the HTTP service cannot use {addr}: set HTTP_ADDR (--http-addr) to another address"))
+}
+
+/// Flags of `migrate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+pub(super) async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
+    let url = args.database.database_url.context("DATABASE_URL (--database-url) is not set")?;
+    let pool = database::connect(url.expose(), 1).context("DATABASE_URL is not the address of a Postgres database")?;
+    database::wait_until_it_answers(&pool, &Shutdown::on_signals()).await?;
+    database::migrate(&pool).await?;
+    tracing::info!("the schema is up to date");
+    Ok(())
+}

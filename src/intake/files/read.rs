@@ -1,0 +1,117 @@
+//! A file read to its end: its records, and what it is.
+
+use std::io::{self, Read};
+
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::decompress::first_bytes;
+use super::record::Record;
+use super::scanner::Scanner;
+use super::source::Object;
+use crate::shutdown::Shutdown;
+
+/// What a file turned out to hold, once it was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Hash of the decompressed bytes: what makes two files the same.
+    pub sha256: [u8; 32],
+    /// How many bytes these are.
+    pub bytes: u64,
+    /// How many records it holds.
+    pub records: u64,
+    /// It begins an array and does not end it: what followed is missing.
+    pub cut_off: bool,
+}
+
+/// The records of a file on their way, read by a thread of their own.
+pub struct Records {
+    chunks: mpsc::Receiver<Vec<Record>>,
+    reader: JoinHandle<io::Result<Contents>>,
+}
+
+impl Records {
+    /// The next few records, in order; never none of them. `None` once there are no more, or reading failed.
+    pub async fn next(&mut self) -> Option<Vec<Record>> {
+        self.chunks.recv().await
+    }
+
+    /// What was read.
+    ///
+    /// # Errors
+    /// When the file could not be read to its end, or not all of its records were taken.
+    pub async fn finish(mut self) -> io::Result<Contents> {
+        self.chunks.close();
+        self.reader.await?
+    }
+}
+
+impl Object {
+    /// Reads the records. None above `limit` bytes is kept.
+    #[must_use]
+    pub fn records(&self, limit: usize, shutdown: &Shutdown) -> Records {
+        let (sender, chunks) = mpsc::channel(4);
+        let send = move |records| sender.blocking_send(records).map_err(io::Error::other);
+        Records { chunks, reader: self.read(limit, shutdown, send) }
+    }
+
+    /// Reads the file to its end, only to say what it holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn survey(&self, shutdown: &Shutdown) -> io::Result<Contents> {
+        self.read(CHUNK, shutdown, |_| Ok(())).await?
+    }
+
+    fn read(
+        &self,
+        limit: usize,
+        shutdown: &Shutdown,
+        send: impl FnMut(Vec<Record>) -> io::Result<()> + Send + 'static,
+    ) -> JoinHandle<io::Result<Contents>> {
+        let (object, shutdown, runtime) = (self.clone(), shutdown.clone(), Handle::current());
+        tokio::task::spawn_blocking(move || read_records(object.open(&runtime, &shutdown)?, limit, &shutdown, send))
+    }
+}
+
+const CHUNK: usize = 128 << 10;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn read_records(
+    mut stream: impl Read,
+    limit: usize,
+    shutdown: &Shutdown,
+    mut send: impl FnMut(Vec<Record>) -> io::Result<()>,
+) -> io::Result<Contents> {
+    let (mut scanner, mut records) = (Scanner::new(limit), Vec::new());
+    let head = first_bytes(&mut stream, BYTE_ORDER_MARK.len())?;
+    let mut hash = Sha256::new_with_prefix(&head);
+    let mut contents = Contents { sha256: [0; 32], bytes: head.len() as u64, records: 0, cut_off: false };
+    scanner.feed(head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head), &mut records);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match stream.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if shutdown.hard().is_cancelled() {
+            return Err(io::Error::other(crate::shutdown::Stopped));
+        }
+        hash.update(&chunk[..read]);
+        contents.bytes += read as u64;
+        scanner.feed(&chunk[..read], &mut records);
+        if read == 0 {
+            contents.cut_off = scanner.finish(&mut records);
+        }
+        contents.records += records.len() as u64;
+        if !records.is_empty() {
+            send(std::mem::take(&mut records))?;
+        }
+        if read == 0 {
+            contents.sha256 = hash.finalize().into();
+            return Ok(contents);
+        }
+    }
+}

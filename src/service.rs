@@ -1,0 +1,157 @@
+//! A running process: the worker, the HTTP service, or both, wired together and taken down in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::api::{self, Api, Tokens};
+use crate::blob::Blob;
+use crate::config::Config;
+use crate::database;
+use crate::dead_letters::{Shipper, ship_until_stopped};
+use crate::events::{KINDS, Kind};
+use crate::health::Health;
+use crate::intake::Source;
+use crate::intake::http::HttpIntake;
+use crate::intake::pubsub;
+use crate::pipeline::Pipeline;
+use crate::pipeline::check_references::References;
+use crate::pipeline::worker::BatchLimits;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// Deliveries that an intake may have handed over and that are in no batch yet.
+const WAITING: usize = 1000;
+/// How long a single HTTP event waits for company.
+const HTTP_LINGER: Duration = Duration::from_millis(2);
+/// How long the last dead letters may take to be shipped when the process stops.
+const LAST_SHIPPING: Duration = Duration::from_secs(5);
+
+/// A process that is ready to run.
+pub struct Service {
+    config: Config,
+    pool: PgPool,
+    shipper: Shipper,
+    metrics: Arc<Metrics>,
+    health: Health,
+    shutdown: Shutdown,
+}
+
+impl Service {
+    /// Checks the configuration and connects. Waits for a database that is not up yet.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be used, or the schema is not this program's own.
+    pub async fn new(config: Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<Self> {
+        tracing::info!(?config, "configuration");
+        let url = config.database.database_url.as_ref();
+        let url = url.context("DATABASE_URL (--database-url) is not set; --embedded brings a private Postgres")?;
+        let pool = database::connect(url.expose(), config.database.database_connections)
+            .context("DATABASE_URL is not the address of a Postgres database")?;
+        database::wait_until_it_answers(&pool, &shutdown).await?;
+        database::require_current_schema(&pool).await?;
+        let health = Health::default();
+        let blob = Blob::open(&config.blob.blob_url)?;
+        let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
+        Ok(Service { config, pool, shipper, metrics, health, shutdown })
+    }
+
+    /// Runs until the shutdown, and to the end of what was in flight by then. `listener` is where the
+    /// HTTP service answers, if it has that role.
+    ///
+    /// # Errors
+    /// When a part of it failed; the others were then stopped in order.
+    pub async fn run(self, worker: bool, listener: Option<TcpListener>) -> anyhow::Result<()> {
+        let shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
+        let mut parts = JoinSet::new();
+        if worker {
+            for kind in KINDS {
+                parts.spawn(self.subscription(kind));
+            }
+        }
+        if let Some(listener) = listener {
+            self.answer_http(listener, &mut parts);
+        }
+        let mut result = Ok(());
+        while let Some(part) = parts.join_next().await {
+            let part = part.context("a part of the process panicked").flatten();
+            if let Err(error) = part {
+                tracing::error!(error = format!("{error:#}"), "stopping: a part of the process failed");
+                result = result.and(Err(error));
+            }
+            // A part that ends is either told to, or broken; in both cases the others end too.
+            self.shutdown.stop();
+        }
+        shipping.await.context("the shipper panicked")?;
+        match tokio::time::timeout(LAST_SHIPPING, self.shipper.ship()).await {
+            Ok(Ok(_)) => {}
+            _ => tracing::info!("some dead letters stay in the database, to be shipped at the next start"),
+        }
+        result
+    }
+
+    /// Pulls one kind and decides what comes; acknowledges to the end.
+    fn subscription(&self, kind: &'static Kind) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let (sender, deliveries) = mpsc::channel(WAITING);
+        let options = pubsub::Options {
+            project: self.config.pubsub.pubsub_project_id.clone(),
+            topic: kind.topic.to_owned(),
+            subscription: kind.subscription.to_owned(),
+            emulator_host: self.config.pubsub.pubsub_emulator_host.clone(),
+            streams: self.config.pubsub.pubsub_streams,
+            max_outstanding_messages: self.config.pubsub.pubsub_max_messages,
+            max_outstanding_bytes: self.config.pubsub.pubsub_max_bytes,
+            lease: Duration::from_secs(self.config.pubsub.pubsub_lease_seconds),
+            idle_rebuild: Duration::from_secs(self.config.pubsub.pubsub_idle_seconds),
+            ..pubsub::Options::default()
+        };
+        let intake = pubsub::run(options, sender, self.health.clone(), Arc::clone(&self.metrics), self.shutdown.clone());
+        let worker = kind.decide(self.pipeline(), Source::PubSub, deliveries, self.config.pipeline.batches());
+        async move {
+            let (draining, decided) = tokio::join!(intake, worker);
+            draining.finish().await;
+            decided
+        }
+    }
+
+    fn answer_http(&self, listener: TcpListener, parts: &mut JoinSet<anyhow::Result<()>>) {
+        let mut intakes = Vec::new();
+        for kind in KINDS {
+            let (sender, deliveries) = mpsc::channel(WAITING);
+            intakes.push(HttpIntake::new(kind.name, sender));
+            let limits = BatchLimits { linger: HTTP_LINGER, ..self.config.pipeline.batches() };
+            parts.spawn(kind.decide(self.pipeline(), Source::Http, deliveries, limits));
+        }
+        let http = &self.config.http;
+        let api = Api {
+            pool: self.pool.clone(),
+            intakes: Arc::new(intakes.into_iter().map(|intake| (intake.kind(), intake)).collect()),
+            health: self.health.clone(),
+            metrics: Arc::clone(&self.metrics),
+            tokens: Arc::new(Tokens {
+                ingest: http.ingest_token.clone(),
+                api: http.api_token.clone(),
+                read: http.read_token.clone(),
+                allow_anonymous: http.http_allow_anonymous,
+            }),
+            max_event_bytes: self.config.pipeline.max_event_bytes,
+        };
+        let shutdown = self.shutdown.clone();
+        parts.spawn(async move { api::serve(listener, api::router(api), &shutdown).await });
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        Pipeline {
+            pool: self.pool.clone(),
+            references: References::new(self.pool.clone()),
+            metrics: Arc::clone(&self.metrics),
+            shutdown: self.shutdown.clone(),
+            max_event_bytes: self.config.pipeline.max_event_bytes,
+        }
+    }
+}
