@@ -1,7 +1,5 @@
 //! What is bought most.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -32,7 +30,7 @@ pub(super) struct TopArticle {
 /// where the article had none, and what had no price adds nothing to `amount`. `name` is the one last seen
 /// in the period. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of purchase;
 /// `limit` is 1 to 1000, default 10; `next` is always null.
-pub(super) async fn top(State(api): State<Arc<Api>>, mut query: Query) -> Result<Json<List<TopArticle>>, Problem> {
+pub(super) async fn top(State(api): State<Api>, mut query: Query) -> Result<Json<List<TopArticle>>, Problem> {
     let period = query.period();
     let limit = query.whole("limit", 1..=1000).unwrap_or(10);
     query.finish()?;

@@ -152,7 +152,10 @@ mod tests {
             ("from=-10000-01-01T00:00:00", &["from format"]),
             ("limit=0&limit=1", &["limit repeated"]),
             ("limit=1001&bucket=week", &["limit range", "bucket format"]),
-            ("from=x&to=y&limit=z&From=2022-01-01", &["from format", "to format", "limit range", "From unknown_parameter"]),
+            (
+                "from=x&to=y&limit=z&From=2022-01-01",
+                &["from format", "to format", "limit range", "From unknown_parameter"],
+            ),
         ];
         for (query, expected) in cases {
             assert_eq!(wrong(query), expected, "{query}");

@@ -87,7 +87,7 @@ impl Problem {
     /// 400 that names every wrong parameter.
     pub(crate) fn parameters(errors: Vec<Fault>) -> Self {
         let detail = format!("{} of the request's parameters cannot be used", errors.len());
-        Problem { errors, ..Problem::new(StatusCode::BAD_REQUEST, detail) }
+        Problem::new(StatusCode::BAD_REQUEST, detail).with_errors(errors)
     }
 
     /// 503, or another status that passes by itself, with the time to wait.
@@ -104,6 +104,10 @@ impl Problem {
 
     pub(crate) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Problem { header: Some((name, value)), ..self }
+    }
+
+    pub(crate) fn with_errors(self, errors: Vec<Fault>) -> Self {
+        Problem { errors, ..self }
     }
 
     pub(crate) fn with_dead_letters(self, dead_letters: Vec<LetterSummary>) -> Self {

@@ -1,7 +1,5 @@
 //! One purchase with its lines.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -54,7 +52,7 @@ struct Sale {
 /// One purchase as it is stored, lines in the order of the cart. 404 when there is none; where its id was
 /// rejected, the answer names the dead letters.
 pub(super) async fn show(
-    State(api): State<Arc<Api>>,
+    State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
     query: Query,
 ) -> Result<Json<PurchaseView>, Problem> {

@@ -1,7 +1,5 @@
 //! What was rejected, and why.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -10,7 +8,7 @@ use serde::Serialize;
 use super::parameters::Query;
 use super::problem::Problem;
 use super::{Api, List};
-use crate::events;
+use crate::events::KINDS;
 
 /// Events that were rejected with one code.
 #[derive(Debug, Serialize, sqlx::FromRow)]
@@ -29,11 +27,9 @@ pub(super) struct Rejections {
 /// `waiting` is how many of them are open dead letters that will be stored by themselves once the rows
 /// that they refer to appear. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
 /// rejection; `next` is always null.
-pub(super) async fn summary(
-    State(api): State<Arc<Api>>,
-    mut query: Query,
-) -> Result<Json<List<Rejections>>, Problem> {
-    let kind = query.one_of("kind", events::NAMES);
+pub(super) async fn summary(State(api): State<Api>, mut query: Query) -> Result<Json<List<Rejections>>, Problem> {
+    let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let kind = query.one_of("kind", &kinds);
     let period = query.period();
     query.finish()?;
     let items = sqlx::query_as(SUMMARY).bind(kind).bind(period.from).bind(period.to).fetch_all(&api.pool).await?;

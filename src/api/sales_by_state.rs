@@ -1,7 +1,5 @@
 //! Where sales come from.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -30,7 +28,7 @@ pub(super) struct StateSales {
 /// never added across currencies; `currency` is `unknown` where an article had none, and what had no price
 /// adds nothing to `amount`. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
 /// purchase; `next` is always null.
-pub(super) async fn states(State(api): State<Arc<Api>>, mut query: Query) -> Result<Json<List<StateSales>>, Problem> {
+pub(super) async fn states(State(api): State<Api>, mut query: Query) -> Result<Json<List<StateSales>>, Problem> {
     let period = query.period();
     query.finish()?;
     let Segments { grains, froms, tos } = Segments::cut(period, Grain::Month);

@@ -1,13 +1,11 @@
 //! Sales per hour, day or month.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
+use std::collections::BTreeMap;
 
 use super::money::Money;
 use super::parameters::Query;
@@ -41,7 +39,7 @@ const BUCKETS: usize = 10_000;
 /// and `to` (exclusive) are whole hours of the time of purchase, and default to the buckets of the first and
 /// the last sale. Where they fall inside a bucket, that bucket is cut there: it starts at `from`, or counts
 /// only what is before `to`. More than 10,000 buckets: 400. `next` is always null.
-pub(super) async fn over_time(State(api): State<Arc<Api>>, mut query: Query) -> Result<Json<List<Bucket>>, Problem> {
+pub(super) async fn over_time(State(api): State<Api>, mut query: Query) -> Result<Json<List<Bucket>>, Problem> {
     let grain = query.one_of("bucket", &Grain::WORDS).and_then(Grain::named).unwrap_or(Grain::Day);
     let period = query.period();
     query.finish()?;

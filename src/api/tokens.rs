@@ -1,28 +1,27 @@
 //! Who may ask what. Sums are for everybody unless a token is set; what shows personal data is for
 //! nobody outside of this machine unless one is.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::net::SocketAddr;
 use subtle::ConstantTimeEq as _;
 
 use super::Api;
 use super::problem::Problem;
+use crate::secret::Secret;
 
 /// The bearer tokens of the service. An empty one counts as unset.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tokens {
     /// `INGEST_TOKEN` guards what takes events in; unset, everybody may.
-    pub ingest: Option<String>,
+    pub ingest: Option<Secret>,
     /// `API_TOKEN` guards what shows payloads or personal data; unset, only this machine may ask.
-    pub api: Option<String>,
+    pub api: Option<Secret>,
     /// `READ_TOKEN` guards sums; unset, everybody may ask.
-    pub read: Option<String>,
+    pub read: Option<Secret>,
     /// `HTTP_ALLOW_ANONYMOUS`: what `API_TOKEN` would guard is for everybody who can reach the service.
     pub allow_anonymous: bool,
 }
@@ -37,7 +36,7 @@ pub(super) enum Guard {
 
 /// Lets a request through to the handler when its token, or where it comes from, allows it.
 pub(super) async fn guard(
-    State((api, guard)): State<(Arc<Api>, Guard)>,
+    State((api, guard)): State<(Api, Guard)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -53,7 +52,7 @@ impl Tokens {
             Guard::Api => &self.api,
             Guard::Read => &self.read,
         };
-        match (token.as_deref().filter(|token| !token.is_empty()), guard) {
+        match (token.as_ref().map(Secret::expose).filter(|token| !token.is_empty()), guard) {
             (Some(token), _) if bearer(headers).is_some_and(|given| given.ct_eq(token.as_bytes()).into()) => Ok(()),
             (Some(_), _) => Err(unauthorized()),
             (None, Guard::Ingest | Guard::Read) => Ok(()),
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        let token = |text: &str| Some(text.to_owned());
+        let token = |text: &str| Some(text.into());
         Tokens { ingest: token("i"), api: token("a"), read: token("r"), allow_anonymous: false }
     }
 
@@ -118,7 +117,7 @@ mod tests {
 
     #[test]
     fn without_a_token_personal_data_stays_on_this_machine() {
-        let unset = Tokens { api: Some(String::new()), ..Tokens::default() };
+        let unset = Tokens { api: Some("".into()), ..Tokens::default() };
         for (peer, expected) in [
             ("127.0.0.1:1", 200),
             ("127.3.2.1:1", 200),

@@ -1,7 +1,11 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod check;
 mod demo;
+mod import;
+mod ingest;
 mod serve;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -33,6 +37,12 @@ enum Command {
     Api(Box<serve::Args>),
     /// Bring the database schema up to date
     Migrate(serve::MigrateArgs),
+    /// Load reference data: users or articles, from JSON or CSV
+    Import(import::Args),
+    /// Back-fill events from files, through the same pipeline
+    Ingest(ingest::Args),
+    /// Dry run: a verdict per record, nothing written
+    Check(check::Args),
 }
 
 impl Cli {
@@ -48,6 +58,9 @@ impl Cli {
             Command::Worker(args) => serve::run(*args, serve::Roles { worker: true, api: false }).await?,
             Command::Api(args) => serve::run(*args, serve::Roles { worker: false, api: true }).await?,
             Command::Migrate(args) => serve::migrate(args).await?,
+            Command::Import(args) => return import::run(args).await,
+            Command::Ingest(args) => return ingest::run(args).await,
+            Command::Check(args) => return check::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

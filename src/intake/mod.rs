@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod files;
+pub mod http;
 pub mod pubsub;
 
 pub use delivery::{Delivery, Origin, Receipt, Source};

@@ -8,8 +8,8 @@ pub mod dead_letter;
 pub mod decode;
 mod ledger;
 pub mod shape;
-mod store;
-mod validate;
+pub mod store;
+pub mod validate;
 pub mod verdict;
 pub mod worker;
 
@@ -55,7 +55,7 @@ pub enum Outcome {
 }
 
 /// One event of a delivery with its verdict, before the database has the last word.
-pub(crate) struct Judged<K: EventKind> {
+pub struct Judged<K: EventKind> {
     /// Index into the deliveries of the batch.
     delivery: usize,
     /// Place of the event in its message.

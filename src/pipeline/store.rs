@@ -46,7 +46,10 @@ impl From<sqlx::Error> for Failure {
 /// Commits a batch, in one transaction, or in several smaller ones where Postgres refuses a row.
 ///
 /// Returns the outcome of each event with the index of its delivery, in no particular order.
-pub(super) async fn commit<K: EventKind>(
+///
+/// # Errors
+/// Only when the process gives up; what has not committed by then is delivered again.
+pub async fn commit<K: EventKind>(
     pipeline: &Pipeline,
     source: Source,
     deliveries: &[Delivery],

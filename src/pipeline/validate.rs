@@ -12,7 +12,7 @@ use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{Judged, Pipeline};
 
 /// What one delivery turned out to hold.
-pub(super) enum Examined<K: EventKind> {
+pub enum Examined<K: EventKind> {
     /// Its events; none at all is a message to ignore.
     Events(Vec<Draft<K>>),
     /// It could not even be read.
@@ -20,7 +20,8 @@ pub(super) enum Examined<K: EventKind> {
 }
 
 /// Reads every delivery of a batch.
-pub(super) fn decode_and_validate<K: EventKind>(deliveries: &[Delivery], max_bytes: usize) -> Vec<Examined<K>> {
+#[must_use]
+pub fn decode_and_validate<K: EventKind>(deliveries: &[Delivery], max_bytes: usize) -> Vec<Examined<K>> {
     deliveries.iter().map(|delivery| examine(delivery, max_bytes)).collect()
 }
 
@@ -40,7 +41,10 @@ fn examine<K: EventKind>(delivery: &Delivery, max_bytes: usize) -> Examined<K> {
 /// Judges every event of a batch, once the rows that it refers to have been looked up.
 ///
 /// While the database is away it waits.
-pub(super) async fn check_references<K: EventKind>(
+///
+/// # Errors
+/// Only when the process gives up.
+pub async fn check_references<K: EventKind>(
     pipeline: &Pipeline,
     deliveries: &[Delivery],
     examined: Vec<Examined<K>>,

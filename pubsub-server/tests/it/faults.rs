@@ -216,12 +216,22 @@ async fn response_headers_can_be_held_back_until_the_first_message() {
     let (server, target) = ours().await;
     let pair = target.pair().await;
     server.faults().hold_response_headers(true);
-    let (held, ()) = futures::future::join(open_stream(&server, pair.subscription.clone()), async {
+    let held = open_stream(&server, pair.subscription.clone());
+    tokio::pin!(held);
+    let long_enough = async {
         eventually("the stream is open", || server.stats().open_streams == 1).await;
-        target.publish(&pair.topic, 1).await;
-    })
-    .await;
-    drop(held);
+        // Headers that were sent would arrive while other calls come and go.
+        for _ in 0..20 {
+            target.get("/").await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut held => panic!("headers came without a message"),
+        () = long_enough => {}
+    }
+    target.publish(&pair.topic, 1).await;
+    let _stream = held.await;
     assert_eq!(server.subscription_stats(&pair.subscription).unwrap().delivered, 1);
     server.faults().clear();
 }

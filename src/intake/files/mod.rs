@@ -6,6 +6,9 @@
 //! `ingested_files`, how far it came.
 
 mod decompress;
+mod ingest;
+mod ingested;
+mod progress;
 mod read;
 pub mod record;
 mod scanner;
@@ -13,6 +16,8 @@ pub mod source;
 mod structure;
 
 pub use decompress::decompressed;
-pub use read::{Contents, Records};
+pub use ingest::{Again, Ingestion, Reporter, Summary, ingest};
+pub use progress::Counts;
+pub use read::{Contents, Records, read_records};
 pub use record::Record;
 pub use source::{Object, list};

@@ -79,7 +79,11 @@ impl Object {
 const CHUNK: usize = 128 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-fn read_records(
+/// Reads a decompressed stream to its end, and sends its records, a few at a time.
+///
+/// # Errors
+/// When it cannot be read, the process is told to stop, or `send` fails.
+pub fn read_records(
     mut stream: impl Read,
     limit: usize,
     shutdown: &Shutdown,
@@ -96,7 +100,7 @@ fn read_records(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
         };
-        if shutdown.hard().is_cancelled() {
+        if shutdown.soft().is_cancelled() {
             return Err(io::Error::other(crate::shutdown::Stopped));
         }
         hash.update(&chunk[..read]);

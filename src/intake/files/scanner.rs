@@ -55,7 +55,7 @@ impl Scanner {
     }
 
     /// Ends the stream, which may end in the middle of a record. `true` when an array was not closed.
-    pub(super) fn finish(mut self, records: &mut Vec<Record>) -> bool {
+    pub(super) fn finish(&mut self, records: &mut Vec<Record>) -> bool {
         records.extend(self.record.take());
         self.in_array
     }

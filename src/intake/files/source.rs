@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::decompress::decompressed;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Stopped};
 
 /// One file, wherever it is.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl Object {
             Place::Local(path) => decompressed(File::open(path)?),
             Place::Stdin => decompressed(io::stdin()),
             Place::Remote(store, path) => {
-                let got = unless_given_up(runtime, shutdown, store.get(path))??;
+                let got = unless_stopped(runtime, shutdown, store.get(path))??;
                 let stream = got.into_stream().map_err(io::Error::from).boxed();
                 decompressed(Download { runtime: runtime.clone(), shutdown: shutdown.clone(), stream, chunk: Bytes::new() })
             }
@@ -142,7 +142,7 @@ struct Download {
 impl Read for Download {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            match unless_given_up(&self.runtime, &self.shutdown, self.stream.next())? {
+            match unless_stopped(&self.runtime, &self.shutdown, self.stream.next())? {
                 Some(chunk) => self.chunk = chunk?,
                 None => return Ok(0),
             }
@@ -153,6 +153,6 @@ impl Read for Download {
     }
 }
 
-fn unless_given_up<T>(runtime: &Handle, shutdown: &Shutdown, work: impl Future<Output = T>) -> io::Result<T> {
-    runtime.block_on(shutdown.unless_given_up(work)).map_err(io::Error::other)
+fn unless_stopped<T>(runtime: &Handle, shutdown: &Shutdown, work: impl Future<Output = T>) -> io::Result<T> {
+    runtime.block_on(shutdown.soft().run_until_cancelled(work)).ok_or_else(|| io::Error::other(Stopped))
 }

@@ -28,7 +28,7 @@ use crate::telemetry::Metrics;
 use client::Client;
 use lane::Lane;
 
-/// What to pull, and how much of it at once. [`Options::new`] has the defaults.
+/// What to pull, and how much of it at once.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The Google Cloud project of topic and subscription.
@@ -61,14 +61,13 @@ pub struct Options {
     pub idle_rebuild: Duration,
 }
 
-impl Options {
-    /// The defaults for a subscription.
-    #[must_use]
-    pub fn new(project: impl Into<String>, topic: impl Into<String>, subscription: impl Into<String>) -> Self {
+impl Default for Options {
+    /// Everything but the names, which are empty.
+    fn default() -> Self {
         Options {
-            project: project.into(),
-            topic: topic.into(),
-            subscription: subscription.into(),
+            project: String::new(),
+            topic: String::new(),
+            subscription: String::new(),
             emulator_host: None,
             streams: 1,
             max_outstanding_messages: 20_000,
@@ -78,7 +77,9 @@ impl Options {
             idle_rebuild: Duration::from_secs(60),
         }
     }
+}
 
+impl Options {
     /// `projects/…/topics/…`
     #[must_use]
     pub fn full_topic(&self) -> String {
@@ -107,8 +108,7 @@ pub const SERVICE: &str = "pubsub";
 /// # use std::sync::Arc;
 /// # use purser::{health::Health, intake::pubsub, shutdown::Shutdown, telemetry::Metrics};
 /// # async fn worker(_: tokio::sync::mpsc::Receiver<purser::intake::Delivery>) {}
-/// # async fn example(health: Health, metrics: Arc<Metrics>, shutdown: Shutdown) {
-/// let options = pubsub::Options::new("data-engineering", "purchases", "purser-purchases");
+/// # async fn example(options: pubsub::Options, health: Health, metrics: Arc<Metrics>, shutdown: Shutdown) {
 /// let (sender, receiver) = tokio::sync::mpsc::channel(1000);
 /// let (draining, ()) = tokio::join!(pubsub::run(options, sender, health, metrics, shutdown), worker(receiver));
 /// draining.finish().await; // the worker is done: the last acknowledgements leave
@@ -126,24 +126,21 @@ pub async fn run(
 ) -> Draining {
     let client = Arc::new(Client::new(options));
     let closing = TaskTracker::new();
+    let stop = shutdown.soft().child_token();
     let mut lanes = JoinSet::new();
     for _ in 0..client.options.streams.max(1) {
-        let lane = Lane::new(
-            Arc::clone(&client),
-            deliveries.clone(),
-            health.clone(),
-            Arc::clone(&metrics),
-            shutdown.soft().clone(),
-            closing.clone(),
-        );
-        lanes.spawn(lane.run());
+        let (client, deliveries) = (Arc::clone(&client), deliveries.clone());
+        let (health, metrics) = (health.clone(), Arc::clone(&metrics));
+        lanes.spawn(Lane::new(client, deliveries, health, metrics, stop.clone(), closing.clone()).run());
     }
-    drop(deliveries);
-    while let Some(ended) = lanes.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+    loop {
+        tokio::select! {
+            ended = lanes.join_next() => match ended {
+                None => break,
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(_) => {}
+            },
+            () = deliveries.closed(), if !stop.is_cancelled() => stop.cancel(),
         }
     }
     closing.close();

@@ -1,6 +1,7 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
 pub mod shop;
+pub mod stack;
 
 use std::sync::Arc;
 

@@ -1,0 +1,179 @@
+//! Events in. An event that is sent here takes the same way as one from Pub/Sub; the answer comes when
+//! it is committed.
+
+mod body;
+mod ndjson;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Api;
+use super::parameters::Query;
+use super::problem::{Fault, Problem};
+use crate::intake::http::{HttpIntake, Room, Submission, Undecided};
+use crate::pipeline::Outcome;
+use crate::pipeline::verdict::Reason;
+
+/// What became of an event that was not rejected.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// What the events of one request have in common.
+struct Request<'a> {
+    intake: &'a HttpIntake,
+    /// `Idempotency-Key`, or one that this request was given.
+    key: String,
+    request_id: String,
+    max_event_bytes: usize,
+}
+
+/// The longest `Idempotency-Key`.
+const KEY_CHARS: usize = 255;
+/// More of a request id than this is not kept.
+const REQUEST_ID_CHARS: usize = 128;
+
+/// Takes in one event as JSON, or many as `application/x-ndjson`.
+///
+/// One event: 201 `stored`, 200 `duplicate` (its id is stored with the same content) or `ignored` (the
+/// message holds no event), 409 when its id is stored with other content, 422 with everything that is wrong
+/// with it; after 409 and 422 it is kept as the dead letter that the answer names. 413: larger than an event
+/// may be; not kept. 503: it was not decided, try again after `Retry-After`. 504: it is being decided, but
+/// not within 10 seconds; try again with the `idempotency_key` of the answer as `Idempotency-Key`.
+///
+/// ndjson: one event a line, empty lines are skipped. 200 with `received`, `stored`, `duplicate`, `rejected`
+/// and `ignored`, and an item for every line that was not stored. A line that is larger than an event may be
+/// turns the whole body away, 413; when some line is not decided in time, 503 or 504 as above.
+///
+/// `Idempotency-Key` (up to 255 visible ASCII characters) makes an event without an id of its own the same
+/// event when it is sent again. Repeating a request with its key is always safe.
+pub(super) async fn submit(
+    State(api): State<Api>,
+    kind: Result<Path<String>, PathRejection>,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.finish()?;
+    let Path(kind) = kind?;
+    let intake = api.intakes.get(kind.as_str()).ok_or_else(|| unknown_kind(&api, &kind))?;
+    let key = idempotency_key(&headers)?;
+    let request = Request { intake, key, request_id: request_id(&headers), max_event_bytes: api.max_event_bytes };
+    if is_ndjson(&headers) { ndjson::submit(&request, body).await } else { request.submit(body).await }
+}
+
+impl Request<'_> {
+    /// One event.
+    async fn submit(&self, body: Body) -> Result<Response, Problem> {
+        let (payload, room) = body::read(body, self.max_event_bytes, self.intake).await?;
+        let outcome = self.decide(None, payload, room).await.map_err(|undecided| self.undecided(undecided))?;
+        answer(outcome)
+    }
+
+    async fn decide(&self, line: Option<u32>, payload: Bytes, room: Room) -> Result<Outcome, Undecided> {
+        let (key, request_id) = (self.key.clone(), self.request_id.clone());
+        let outcomes = self.intake.decide(Submission { key, line, payload, request_id, room }).await?;
+        // Every kind that is served holds at most one event a message.
+        Ok(outcomes.into_iter().next().unwrap_or(Outcome::Ignored))
+    }
+
+    fn undecided(&self, undecided: Undecided) -> Problem {
+        let status = match undecided {
+            Undecided::InFlight => StatusCode::GATEWAY_TIMEOUT,
+            Undecided::Full | Undecided::Withdrawn | Undecided::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::try_again(status, format!("{undecided}; send it again")).with_idempotency_key(&self.key)
+    }
+}
+
+fn answer(outcome: Outcome) -> Result<Response, Problem> {
+    let (status, outcome, id) = match outcome {
+        Outcome::Stored { key } => (StatusCode::CREATED, "stored", Some(key)),
+        Outcome::Duplicate { key } => (StatusCode::OK, "duplicate", Some(key)),
+        Outcome::Ignored => (StatusCode::OK, "ignored", None),
+        Outcome::Rejected(letter) | Outcome::RejectedBefore(letter) => {
+            let conflict = letter.reason == Reason::Conflict;
+            let status = if conflict { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+            return Err(Problem::rejected(status, &letter));
+        }
+    };
+    Ok((status, Json(Accepted { outcome, id })).into_response())
+}
+
+fn unknown_kind(api: &Api, kind: &str) -> Problem {
+    let known: Vec<&str> = api.intakes.keys().copied().collect();
+    let fault = Fault::parameter("unknown_kind", "kind", format!("one of {}", known.join(", ")), kind);
+    let detail = format!("there is no such kind of event; known: {}", known.join(", "));
+    Problem::new(StatusCode::NOT_FOUND, detail).with_errors(vec![fault])
+}
+
+/// As given, or a new one.
+fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    let Some(key) = headers.get(NAME) else { return Ok(Uuid::now_v7().to_string()) };
+    let visible = key.as_bytes().iter().all(u8::is_ascii_graphic);
+    match key.to_str() {
+        Ok(key) if visible && (1..=KEY_CHARS).contains(&key.len()) => Ok(key.to_owned()),
+        _ => {
+            let (expected, actual) = ("1 to 255 visible ASCII characters", String::from_utf8_lossy(key.as_bytes()));
+            Err(Problem::parameters(vec![Fault::parameter("format", NAME, expected, &actual)]))
+        }
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    let id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    id.chars().take(REQUEST_ID_CHARS).collect()
+}
+
+/// Whatever else is claimed to be there is taken as one JSON event, as `curl -d` would have it.
+fn is_ndjson(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["application/x-ndjson", "application/ndjson", "application/jsonl"]
+        .iter()
+        .any(|ndjson| essence.eq_ignore_ascii_case(ndjson))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn keys_are_short_and_visible() {
+        let longest = "k".repeat(255);
+        for (key, right) in
+            [("k", true), (longest.as_str(), true), ("", false), ("a b", false), (&format!("{longest}k"), false)]
+        {
+            let headers =
+                HeaderMap::from_iter([("idempotency-key".parse().unwrap(), HeaderValue::from_str(key).unwrap())]);
+            assert_eq!(idempotency_key(&headers).is_ok_and(|found| found == key), right, "{key}");
+        }
+        assert!(idempotency_key(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn lines_are_told_by_the_content_type() {
+        for (content_type, expected) in [
+            ("application/x-ndjson", true),
+            ("Application/X-NDJSON; charset=utf-8", true),
+            ("application/json", false),
+            ("application/x-www-form-urlencoded", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            assert_eq!(is_ndjson(&headers), expected, "{content_type}");
+        }
+    }
+}

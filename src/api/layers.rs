@@ -1,0 +1,64 @@
+//! What happens around every request: an id, a span in the log, and no panic that goes unanswered.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use super::problem::Problem;
+
+/// The last one added is the outermost.
+pub(super) fn around(routes: Router) -> Router {
+    let trace = TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_request(()).on_failure(());
+    routes
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(trace)
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// The query stays out: somebody will put a secret there.
+fn span(request: &Request) -> Span {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+}
+
+fn answered(response: &Response, took: Duration, _span: &Span) {
+    tracing::debug!(status = response.status().as_u16(), milliseconds = took.as_secs_f64() * 1e3, "answered");
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("no text"), "a handler panicked");
+    let detail = "a fault of the service; the log has the rest under this answer's X-Request-Id";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_with_the_request_id() {
+        let broken = || async {
+            if true {
+                panic!("secret")
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, around(Router::new().route("/", get(broken)))).await });
+        let response = reqwest::Client::new().get(url).header("x-request-id", "7").send().await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.headers()["x-request-id"]), (500, &"7".parse().unwrap()));
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert!(!response.text().await.unwrap().contains("secret"));
+    }
+}

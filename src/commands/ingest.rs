@@ -1,0 +1,106 @@
+//! `purser ingest`: events out of files, through the very same pipeline.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::builder::PossibleValuesParser;
+
+use super::terminal::{Progress, answer};
+use crate::config::{DatabaseConfig, PipelineConfig};
+use crate::database;
+use crate::events::{self, EventKind as _, Purchase};
+use crate::intake::files::{Again, Ingestion, Object, Reporter, Summary, ingest, list};
+use crate::pipeline::Pipeline;
+use crate::pipeline::check_references::References;
+use crate::pipeline::verdict::Reason;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// Flags of `ingest`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the files hold
+    #[arg(value_parser = PossibleValuesParser::new(events::NAMES))]
+    kind: String,
+    /// Files, folders, or `file://` `https://` `gs://` `s3://` `az://` URLs: a json array, ndjson, or json
+    /// values one after the other; plain, `.gz` or `.zst`
+    #[arg(required = true, value_name = "URL")]
+    urls: Vec<String>,
+    /// Judge every record of files that were ingested before once more
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    pipeline: PipelineConfig,
+}
+
+/// Ingests the files. Rejected records are dead letters, not a failure; what could not be read or stored is.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut objects = Vec::new();
+    for url in &args.urls {
+        objects.extend(list(url).await?);
+    }
+    let ingestion = ingestion(&args, Shutdown::on_signals()).await?;
+    let progress = Arc::new(Progress::new());
+    let summary = ingest_kind(&args.kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
+    progress.finish();
+    let summary = summary?;
+    answer(&describe(&summary))?;
+    match summary.failed > 0 || summary.interrupted {
+        true => Ok(ExitCode::FAILURE),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn ingestion(args: &Args, shutdown: Shutdown) -> anyhow::Result<Ingestion> {
+    let url = args.database.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
+    let pool = database::connect(url.expose(), args.database.database_connections)
+        .context("DATABASE_URL is not the address of a Postgres database")?;
+    database::require_current_schema(&pool).await?;
+    let pipeline = Pipeline {
+        references: References::new(pool.clone()),
+        pool,
+        metrics: Arc::new(Metrics::default()),
+        shutdown,
+        max_event_bytes: args.pipeline.max_event_bytes,
+    };
+    let again = if args.again { Again::Judge } else { Again::Skip };
+    Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again })
+}
+
+async fn ingest_kind(
+    kind: &str,
+    ingestion: &Ingestion,
+    objects: Vec<Object>,
+    reporter: Arc<dyn Reporter>,
+) -> anyhow::Result<Summary> {
+    match kind {
+        Purchase::NAME => ingest::<Purchase>(ingestion, objects, reporter).await,
+        unknown => bail!("no kind of event is called {unknown}"),
+    }
+}
+
+fn describe(summary: &Summary) -> String {
+    let Summary { ingested, already, failed, interrupted, counts } = summary;
+    let mut text = format!("files: {ingested} ingested, {already} already ingested, {failed} could not be read\n");
+    let all = |by_reason: &BTreeMap<Reason, u64>| by_reason.values().sum::<u64>();
+    let (rejected, before) = (all(&counts.rejected), all(&counts.rejected_before));
+    let _ = writeln!(
+        text,
+        "records: {} stored, {} duplicate, {rejected} rejected, {before} rejected before, {} ignored",
+        counts.stored, counts.duplicate, counts.ignored
+    );
+    for (name, by_reason) in [("rejected", &counts.rejected), ("rejected before", &counts.rejected_before)] {
+        for (reason, count) in by_reason {
+            let _ = writeln!(text, "  {name}, {reason}: {count}");
+        }
+    }
+    if *interrupted {
+        text.push_str("stopped before the end: the same command goes on from here\n");
+    }
+    text
+}

@@ -1,0 +1,60 @@
+//! What people read: answers on standard output, remarks on standard error.
+
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::intake::files::Reporter;
+
+/// Writes to standard output. `false` when whoever read it has gone away, which is no error.
+pub(super) fn answer(text: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
+    }
+}
+
+/// Writes a line to standard error; that nobody can read it is no reason to stop.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A progress bar and remarks above it; only the remarks where standard error is no terminal.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let target = match io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr_with_hz(10),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let template = "{wide_bar} {human_pos} of {human_len} records, {per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress(bar)
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Reporter for Progress {
+    fn notice(&self, text: &str) {
+        self.0.suspend(|| remark(text));
+    }
+
+    fn found(&self, records: u64) {
+        self.0.inc_length(records);
+    }
+
+    fn decided(&self, records: u64) {
+        self.0.inc(records);
+    }
+}

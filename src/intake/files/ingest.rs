@@ -1,0 +1,261 @@
+//! Files into the pipeline: read once to know what they are, and once more for their records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ingested::{self, Found, Ingested, Sha256};
+use super::progress::{Counts, FileReceipt, Progress, Tracker};
+use super::{Contents, Object, Record};
+use crate::events::EventKind;
+use crate::intake::{Delivery, Origin, Source};
+use crate::pipeline::Pipeline;
+use crate::pipeline::worker::{self, BatchLimits};
+
+/// What a back-fill has to say while it runs.
+pub trait Reporter: Send + Sync {
+    /// Something that whoever started it wants to know.
+    fn notice(&self, text: &str);
+    /// So many more records are to be decided.
+    fn found(&self, records: u64);
+    /// So many more are.
+    fn decided(&self, records: u64);
+}
+
+/// How files are ingested.
+pub struct Ingestion {
+    /// Where the records go.
+    pub pipeline: Pipeline,
+    /// In what batches.
+    pub limits: BatchLimits,
+    /// What is done with a content that was ingested before.
+    pub again: Again,
+}
+
+/// What is done with a content that was ingested before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Nothing.
+    Skip,
+    /// Every record is judged again; what is stored already is a duplicate.
+    Judge,
+}
+
+/// What became of the files.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Read to the end, in this run.
+    pub ingested: u64,
+    /// Ingested before: not read again.
+    pub already: u64,
+    /// Could not be read.
+    pub failed: u64,
+    /// Told to stop before the last record was read.
+    pub interrupted: bool,
+    /// What became of the records.
+    pub counts: Counts,
+}
+
+/// Payload bytes that may be on their way at once, and what a record costs beside its payload, in KiB.
+const IN_FLIGHT: (usize, u32) = (64 << 10, 1);
+/// So many files, or bytes, are looked at before the first of them is fed.
+const GROUP: (usize, u64) = (256, 64 << 20);
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// More files that were ingested before are only counted.
+const ALREADY_NAMED: u64 = 10;
+
+/// Feeds every record of the files into the pipeline, and returns when all are decided and committed.
+///
+/// A file that cannot be read is told to `reporter` and counted, and the others go on. When the process
+/// is told to stop, what was read is decided, and the next run goes on behind it.
+///
+/// # Errors
+/// When the database cannot be asked what was ingested before, or told what was ingested now, or the
+/// process gives up before what was read is decided.
+pub async fn ingest<K: EventKind>(
+    ingestion: &Ingestion,
+    objects: Vec<Object>,
+    reporter: Arc<dyn Reporter>,
+) -> anyhow::Result<Summary> {
+    let pool = &ingestion.pipeline.pool;
+    let progress = Arc::new(Progress::new(K::NAME, Arc::clone(&reporter)));
+    let (deliveries, received) = mpsc::channel(ingestion.limits.deliveries);
+    let worker = worker::run::<K>(ingestion.pipeline.clone(), Source::File, received, ingestion.limits);
+    let worker = AbortOnDropHandle::new(tokio::spawn(worker));
+    let saver = AbortOnDropHandle::new(tokio::spawn(save_now_and_then(Arc::clone(&progress), pool.clone())));
+    let room = Arc::new(Semaphore::new(IN_FLIGHT.0));
+    let mut feeder = Feeder { kind: K::NAME, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
+    let fed = feeder.feed(objects).await;
+    let Feeder { progress, deliveries, mut summary, .. } = feeder;
+    drop(deliveries);
+    let worked = worker.await.context("the worker panicked")?;
+    drop(saver);
+    progress.save(pool).await.context("cannot note how far the files have come")?;
+    worked?;
+    fed?;
+    summary.counts = progress.counts();
+    Ok(summary)
+}
+
+async fn save_now_and_then(progress: Arc<Progress>, pool: sqlx::PgPool) {
+    loop {
+        tokio::time::sleep(SAVE_EVERY).await;
+        if let Err(error) = progress.save(&pool).await {
+            tracing::warn!(%error, "cannot note how far the files have come: trying again");
+        }
+    }
+}
+
+struct Feeder<'i> {
+    kind: &'static str,
+    ingestion: &'i Ingestion,
+    reporter: Arc<dyn Reporter>,
+    /// KiB that may still be taken in.
+    room: Arc<Semaphore>,
+    progress: Arc<Progress>,
+    deliveries: mpsc::Sender<Delivery>,
+    summary: Summary,
+}
+
+impl Feeder<'_> {
+    async fn feed(&mut self, objects: Vec<Object>) -> anyhow::Result<()> {
+        let (mut group, mut bytes, mut objects) = (Vec::new(), 0, objects.into_iter().peekable());
+        while let Some(object) = objects.next() {
+            match object.survey(&self.ingestion.pipeline.shutdown).await {
+                Ok(contents) => {
+                    bytes += contents.bytes;
+                    group.push((object, contents));
+                }
+                Err(_) if self.is_stopping() => break,
+                Err(error) => self.failed(&object, &error.into()),
+            }
+            if group.len() >= GROUP.0 || bytes >= GROUP.1 || objects.peek().is_none() {
+                self.feed_group(std::mem::take(&mut group)).await?;
+                bytes = 0;
+            }
+        }
+        self.summary.interrupted = self.is_stopping();
+        Ok(())
+    }
+
+    async fn feed_group(&mut self, group: Vec<(Object, Contents)>) -> anyhow::Result<()> {
+        let pool = &self.ingestion.pipeline.pool;
+        let found: Vec<Found<'_>> = group.iter().map(|(object, contents)| found(object, contents)).collect();
+        let changed = ingested::changed(pool, self.kind, &found).await?;
+        let mut known = ingested::register(pool, self.kind, &found).await?;
+        for (object, contents) in &group {
+            if changed.contains(&*object.name) {
+                self.reporter.notice(&format!("{}: held other bytes when it was ingested before", object.name));
+            }
+            // A content that stands twice in this run is fed once.
+            match known.remove(&contents.sha256) {
+                Some(ingested) if !ingested.finished || self.ingestion.again == Again::Judge => {
+                    self.feed_file(object, contents, &ingested).await;
+                }
+                Some(ingested) => self.already(object, &ingested),
+                None => self.summary.already += 1,
+            }
+            if self.is_stopping() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn already(&mut self, object: &Object, ingested: &Ingested) {
+        self.summary.already += 1;
+        if self.summary.already <= ALREADY_NAMED {
+            let as_other = match *object.name == ingested.path {
+                true => String::new(),
+                false => format!(", as {}", ingested.path),
+            };
+            self.reporter.notice(&format!("{}: already ingested{as_other}", object.name));
+        }
+    }
+
+    async fn feed_file(&mut self, object: &Object, contents: &Contents, ingested: &Ingested) {
+        if contents.cut_off {
+            self.reporter.notice(&format!("{}: the array is not closed; is the file whole?", object.name));
+        }
+        let begin = if ingested.finished { 0 } else { ingested.committed_position };
+        self.reporter.found(contents.records.saturating_sub(begin));
+        let tracker = self.progress.track(Tracker::new(contents.sha256, contents.records, begin));
+        let file = FileInFlight { name: &object.name, tracker, sha256: contents.sha256, published_at: ingested.first_ingested_at };
+        match self.feed_records(object, &file, begin).await {
+            Ok(()) => self.summary.ingested += 1,
+            Err(_) if self.is_stopping() => {}
+            Err(error) => self.failed(object, &error),
+        }
+    }
+
+    async fn feed_records(&self, object: &Object, file: &FileInFlight<'_>, begin: u64) -> anyhow::Result<()> {
+        let Pipeline { max_event_bytes, shutdown, .. } = &self.ingestion.pipeline;
+        let mut records = object.records(*max_event_bytes, shutdown);
+        let mut positions = 0..;
+        while let Some(chunk) = records.next().await {
+            let behind = positions.by_ref().zip(chunk).filter(|(position, _)| *position >= begin);
+            for (position, record) in behind.collect::<Vec<_>>() {
+                self.deliver(file, position, record).await?;
+            }
+        }
+        let contents = records.finish().await?;
+        if contents.sha256 != file.sha256 {
+            file.tracker.changed();
+        }
+        ensure!(contents.sha256 == file.sha256, "it was changed while it was read: ingest it again");
+        file.tracker.read();
+        Ok(())
+    }
+
+    async fn deliver(&self, file: &FileInFlight<'_>, position: u64, record: Record) -> anyhow::Result<()> {
+        let shutdown = &self.ingestion.pipeline.shutdown;
+        let (payload, too_large) = match record {
+            Record::Whole(bytes) => (bytes, None),
+            Record::TooLarge(large) => (Bytes::new(), Some(large)),
+        };
+        let kib = u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX).saturating_add(IN_FLIGHT.1);
+        let share = Arc::clone(&self.room).acquire_many_owned(kib.min(IN_FLIGHT.0 as u32));
+        let share = shutdown.soft().run_until_cancelled(share).await.context("told to stop")??;
+        let receipt =
+            FileReceipt { progress: Arc::clone(&self.progress), tracker: Arc::clone(&file.tracker), position, _share: share };
+        let delivery = Delivery {
+            id: format!("file:{}#{position}", hex(&file.sha256)),
+            payload,
+            published_at: file.published_at,
+            received_at: Utc::now(),
+            origin: Origin::File { object: Arc::clone(file.name), record: position + 1, too_large },
+            receipt: Box::new(receipt),
+        };
+        let sent = shutdown.soft().run_until_cancelled(self.deliveries.send(delivery)).await.context("told to stop")?;
+        sent.ok().context("the worker has ended")
+    }
+
+    fn failed(&mut self, object: &Object, error: &anyhow::Error) {
+        self.summary.failed += 1;
+        self.reporter.notice(&format!("{}: cannot be read: {error:#}", object.name));
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.ingestion.pipeline.shutdown.soft().is_cancelled()
+    }
+}
+
+struct FileInFlight<'f> {
+    name: &'f Arc<str>,
+    tracker: Arc<Tracker>,
+    sha256: Sha256,
+    published_at: DateTime<Utc>,
+}
+
+fn found<'f>(object: &'f Object, contents: &Contents) -> Found<'f> {
+    Found { sha256: contents.sha256, path: &object.name, records: contents.records }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
