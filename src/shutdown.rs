@@ -30,6 +30,8 @@ impl Shutdown {
             signal().await;
             tracing::info!("stopping: finishing what is in flight (again to give up)");
             stages.soft.cancel();
+            // One Ctrl-C may arrive twice: from the terminal, and passed on by a parent process.
+            tokio::time::sleep(Duration::from_secs(1)).await;
             tokio::select! {
                 () = signal() => {}
                 () = tokio::time::sleep(Shutdown::GRACE) => {}

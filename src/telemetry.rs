@@ -1,6 +1,7 @@
 //! What is counted, and where logs go.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -127,6 +128,7 @@ pub fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,purser=info,purser_producer=info,pubsub_server=info,private_postgres=info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal());
     // A second call, as in tests, keeps the first subscriber.
     let _ = match format {
         LogFormat::Text => subscriber.with_target(false).try_init(),

@@ -39,29 +39,37 @@ pub(super) async fn top(State(api): State<Api>, mut query: Query) -> Result<Json
     Ok(Json(List::all(items)))
 }
 
-/// Names are looked up for the few that made it into the list, not for all.
+/// The subquery is a fence: each part of the period is read by itself, through the key, whatever the planner
+/// thinks of their sizes. Names are looked up for the few that made it into the list, not for all.
 const TOP: &str = "
-    WITH sums AS NOT MATERIALIZED (
-        SELECT sum.*
+    WITH segment AS (
+        SELECT grain::grain AS grain, coalesce(since, '-infinity') AS since, coalesce(until, 'infinity') AS until
         FROM UNNEST($1::text[], $2::timestamptz[], $3::timestamptz[]) AS segment (grain, since, until)
-        JOIN sales_by_article AS sum ON sum.grain = segment.grain::grain
-            AND sum.starts_at >= coalesce(segment.since, '-infinity')
-            AND sum.starts_at < coalesce(segment.until, 'infinity')
-    ), top AS MATERIALIZED (
+    ), top AS (
         SELECT row_number() OVER (ORDER BY sum(units) DESC, article_id, currency COLLATE \"C\") AS rank,
                article_id, currency, sum(units)::bigint AS units, sum(purchases)::bigint AS purchases,
-               sum(amount) AS amount
-        FROM sums
+               sum(amount) AS amount, max(named_at) AS named_at
+        FROM segment
+        CROSS JOIN LATERAL (
+            SELECT article_id, currency, sum(units) AS units, sum(purchases) AS purchases, sum(amount) AS amount,
+                   max(starts_at) FILTER (WHERE article_name IS NOT NULL) AS named_at
+            FROM sales_by_article
+            WHERE grain = segment.grain AND starts_at >= segment.since AND starts_at < segment.until
+            GROUP BY article_id, currency
+        ) AS part
         GROUP BY article_id, currency
         ORDER BY rank
         LIMIT $4
-    ), names AS (
-        SELECT DISTINCT ON (article_id) article_id, article_name
-        FROM sums
-        WHERE article_id IN (SELECT article_id FROM top) AND article_name IS NOT NULL
-        ORDER BY article_id, starts_at DESC, shard
     )
-    SELECT top.*, names.article_name AS name
+    SELECT rank, article_id, name, currency, units, purchases, amount
     FROM top
-    LEFT JOIN names USING (article_id)
+    LEFT JOIN LATERAL (
+        SELECT article_name AS name
+        FROM segment
+        JOIN sales_by_article AS named ON named.grain = segment.grain AND named.starts_at = top.named_at
+            AND named.article_id = top.article_id AND named.currency = top.currency
+        WHERE top.named_at >= segment.since AND top.named_at < segment.until AND article_name IS NOT NULL
+        ORDER BY shard
+        LIMIT 1
+    ) AS named ON true
     ORDER BY rank";

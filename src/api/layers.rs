@@ -34,6 +34,7 @@ fn answered(response: &Response, took: Duration, _span: &Span) {
     tracing::debug!(status = response.status().as_u16(), milliseconds = took.as_secs_f64() * 1e3, "answered");
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tower-http calls it")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("no text"), "a handler panicked");
@@ -55,7 +56,7 @@ mod tests {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, around(Router::new().route("/", get(broken)))).await });
+        tokio::spawn(async move { axum::serve(listener, around(Router::new().route("/", get(broken)))).await });
         let response = reqwest::Client::new().get(url).header("x-request-id", "7").send().await.unwrap();
         assert_eq!((response.status().as_u16(), &response.headers()["x-request-id"]), (500, &"7".parse().unwrap()));
         assert_eq!(response.headers()["content-type"], "application/problem+json");

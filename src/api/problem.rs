@@ -13,9 +13,13 @@ use uuid::Uuid;
 use crate::pipeline::dead_letter::DeadLetter;
 use crate::pipeline::verdict::Violation;
 
-/// Why a request did not get what it asked for.
+/// Why a request did not get what it asked for. Boxed, because it travels in every `Result`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Problem {
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Members>);
+
+#[derive(Debug, Serialize)]
+struct Members {
     r#type: &'static str,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
@@ -70,7 +74,7 @@ const ACTUAL_CHARS: usize = 120;
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Problem {
+        Problem(Box::new(Members {
             // RFC 9457: nothing beyond what the status says; the codes of `errors` tell causes apart.
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -81,7 +85,7 @@ impl Problem {
             dead_letters: Vec::new(),
             idempotency_key: None,
             header: None,
-        }
+        }))
     }
 
     /// 400 that names every wrong parameter.
@@ -99,23 +103,29 @@ impl Problem {
     pub(crate) fn rejected(status: StatusCode, letter: &DeadLetter) -> Self {
         let detail = format!("the event was rejected ({}) and is kept as dead letter {}", letter.reason, letter.id);
         let errors = letter.errors.iter().cloned().map(Fault::Event).collect();
-        Problem { errors, dead_letter: Some(letter.into()), ..Problem::new(status, detail) }
+        let mut problem = Problem::new(status, detail).with_errors(errors);
+        problem.0.dead_letter = Some(letter.into());
+        problem
     }
 
-    pub(crate) fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Problem { header: Some((name, value)), ..self }
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
     }
 
-    pub(crate) fn with_errors(self, errors: Vec<Fault>) -> Self {
-        Problem { errors, ..self }
+    pub(crate) fn with_errors(mut self, errors: Vec<Fault>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
-    pub(crate) fn with_dead_letters(self, dead_letters: Vec<LetterSummary>) -> Self {
-        Problem { dead_letters, ..self }
+    pub(crate) fn with_dead_letters(mut self, dead_letters: Vec<LetterSummary>) -> Self {
+        self.0.dead_letters = dead_letters;
+        self
     }
 
-    pub(crate) fn with_idempotency_key(self, key: &str) -> Self {
-        Problem { idempotency_key: Some(key.to_owned()), ..self }
+    pub(crate) fn with_idempotency_key(mut self, key: &str) -> Self {
+        self.0.idempotency_key = Some(key.to_owned());
+        self
     }
 }
 
@@ -137,8 +147,8 @@ impl From<&DeadLetter> for LetterSummary {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        let header = self.header.take();
-        let mut response = (self.status, Json(self)).into_response();
+        let header = self.0.header.take();
+        let mut response = (self.0.status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(header);

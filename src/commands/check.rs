@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::terminal::{answer, remark};
 use crate::database;
-use crate::events::{self, EventKind, Purchase};
+use crate::events::{EventKind, KINDS, Purchase};
 use crate::intake::files::{Object, Record, list};
 use crate::intake::{Delivery, Origin, Receipt};
 use crate::pipeline::check_references::References;
@@ -25,7 +25,7 @@ use crate::shutdown::Shutdown;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What the file holds
-    #[arg(value_parser = PossibleValuesParser::new(events::NAMES))]
+    #[arg(value_parser = PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)))]
     kind: String,
     /// A file, a folder, a URL as `ingest` takes it, or `-` for standard input
     file: String,
@@ -60,8 +60,11 @@ async fn check_kind<K: EventKind>(args: &Args, checked: &mut Checked) -> anyhow:
     for object in list(&args.file).await? {
         let (mut records, mut numbers) = (object.records(args.max_event_bytes, &shutdown), 1..);
         while let Some(chunk) = records.next().await {
-            let deliveries: Vec<_> =
-                numbers.by_ref().zip(chunk).map(|(number, record)| delivery(&object, number, record)).collect();
+            let deliveries: Vec<_> = chunk
+                .into_iter()
+                .zip(numbers.by_ref())
+                .map(|(record, number)| delivery(&object, number, record))
+                .collect();
             let verdicts = check::<K>(&deliveries, args.max_event_bytes, references.as_ref()).await?;
             if !answer(&checked.describe(&deliveries, &verdicts, args.json)?)? {
                 return Ok(());

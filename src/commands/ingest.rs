@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 
 use super::terminal::{Progress, answer};
 use crate::config::{DatabaseConfig, PipelineConfig};
 use crate::database;
-use crate::events::{self, EventKind as _, Purchase};
-use crate::intake::files::{Again, Ingestion, Object, Reporter, Summary, ingest, list};
+use crate::events::{KINDS, Kind};
+use crate::intake::files::{Again, Ingestion, Reporter, Summary, ingest, list};
 use crate::pipeline::Pipeline;
 use crate::pipeline::check_references::References;
 use crate::pipeline::verdict::Reason;
@@ -23,7 +23,7 @@ use crate::telemetry::Metrics;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What the files hold
-    #[arg(value_parser = PossibleValuesParser::new(events::NAMES))]
+    #[arg(value_parser = PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)))]
     kind: String,
     /// Files, folders, or `file://` `https://` `gs://` `s3://` `az://` URLs: a json array, ndjson, or json
     /// values one after the other; plain, `.gz` or `.zst`
@@ -40,13 +40,14 @@ pub(super) struct Args {
 
 /// Ingests the files. Rejected records are dead letters, not a failure; what could not be read or stored is.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let kind = Kind::named(&args.kind).context("no such kind of event")?;
     let mut objects = Vec::new();
     for url in &args.urls {
         objects.extend(list(url).await?);
     }
     let ingestion = ingestion(&args, Shutdown::on_signals()).await?;
     let progress = Arc::new(Progress::new());
-    let summary = ingest_kind(&args.kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
+    let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();
     let summary = summary?;
     answer(&describe(&summary))?;
@@ -70,18 +71,6 @@ async fn ingestion(args: &Args, shutdown: Shutdown) -> anyhow::Result<Ingestion>
     };
     let again = if args.again { Again::Judge } else { Again::Skip };
     Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again })
-}
-
-async fn ingest_kind(
-    kind: &str,
-    ingestion: &Ingestion,
-    objects: Vec<Object>,
-    reporter: Arc<dyn Reporter>,
-) -> anyhow::Result<Summary> {
-    match kind {
-        Purchase::NAME => ingest::<Purchase>(ingestion, objects, reporter).await,
-        unknown => bail!("no kind of event is called {unknown}"),
-    }
 }
 
 fn describe(summary: &Summary) -> String {

@@ -1,7 +1,7 @@
 //! The parts that the program can bring along: a private Postgres and a Pub/Sub server.
 
 use anyhow::Context as _;
-use private_postgres::{Options, PrivatePostgres, Progress};
+use private_postgres::{Options, PrivatePostgres};
 use pubsub_server::Server;
 
 use crate::config::Config;
@@ -103,6 +103,5 @@ fn options(config: &Config) -> Options {
         options.data_dir.clone_from(folder);
     }
     options.shared_buffers = "256MB".to_owned();
-    options.progress = Progress::new(|step| tracing::info!("{step}"));
     options
 }

@@ -1,6 +1,9 @@
 //! Integration tests against a real Postgres and a real Pub/Sub protocol.
 
 mod faults;
+mod files;
+mod golden;
+mod api;
 mod pubsub;
 mod store;
 mod support;

@@ -36,9 +36,12 @@ impl Merge {
         let mut conn = pool.acquire().await.context("cannot reach the database")?;
         let table = columns.table;
         let types: HashMap<String, String> = column_types(&mut conn, table.as_str()).await?.into_iter().collect();
-        anyhow::ensure!(types.contains_key("id"), "there is no table {table} with a column id: run `purser migrate` first");
+        anyhow::ensure!(
+            types.contains_key("id"),
+            "there is no table {table} with a column id: run `purser migrate` first"
+        );
         let texts: Vec<String> = columns.names.iter().map(|name| format!(", {name} text")).collect();
-        let create = format!("CREATE TEMPORARY TABLE imported (number bigint, id uuid{})", texts.concat());
+        let create = format!("CREATE TEMPORARY TABLE imported (arrived bigint, id uuid{})", texts.concat());
         sqlx::query("SET statement_timeout = 0").execute(&mut *conn).await?;
         sqlx::query(AssertSqlSafe(create)).execute(&mut *conn).await?;
         Ok(Merge { conn, columns, types, spoken_of: vec![false; columns.names.len()], rows: 0 })
@@ -101,7 +104,9 @@ impl Merge {
         };
         let names = join(|name| format!(", {name}"), "");
         let casts: String = typed.iter().map(|(name, r#type)| format!(", {name}::{type} AS {name}")).collect();
-        let new = format!("SELECT DISTINCT ON (imported.id) id::text::{id_type} AS id{casts} FROM imported ORDER BY imported.id, number DESC");
+        let new = format!(
+            "SELECT DISTINCT ON (imported.id) id::text::{id_type} AS id{casts} FROM imported ORDER BY imported.id, arrived DESC"
+        );
         let on_conflict = match typed.is_empty() {
             true => "NOTHING".to_owned(),
             false => format!("UPDATE SET {}", join(|name| format!("{name} = EXCLUDED.{name}"), ", ")),

@@ -50,7 +50,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut merge = Merge::begin(&pool, Columns::of(table)).await?;
     let (shutdown, mut wrong) = (Shutdown::on_signals(), 0);
     for object in objects {
-        wrong += load(&object, &mut merge, &shutdown).await.with_context(|| format!("cannot import {}", object.name))?;
+        wrong +=
+            load(&object, &mut merge, &shutdown).await.with_context(|| format!("cannot import {}", object.name))?;
     }
     let merged = merge.finish().await?;
     answer(&format!("{table}: {} new, {} updated, {wrong} wrong\n", merged.inserted, merged.updated))?;

@@ -73,16 +73,22 @@ pub(super) fn read(
         let send = |rows: Vec<Parsed>| sender.blocking_send(rows).map_err(io::Error::other);
         match form {
             Form::Json => read_json(stream, columns, &shutdown, send),
-            Form::Csv(delimiter) => read_csv(stream, delimiter, columns, &shutdown, send),
+            Form::Csv(csv) => read_csv(stream, csv, columns, &shutdown, send),
         }
     })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Csv {
+    delimiter: u8,
+    /// Lines end in CR LF. The reader counts such a line once the next one begins: one too late.
+    crlf: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Form {
     Json,
-    /// With this delimiter.
-    Csv(u8),
+    Csv(Csv),
 }
 
 impl Form {
@@ -93,7 +99,8 @@ impl Form {
         }
         let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let count = |delimiter| header.iter().filter(|byte| **byte == delimiter).count();
-        Form::Csv(if count(b';') > count(b',') { b';' } else { b',' })
+        let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
+        Form::Csv(Csv { delimiter, crlf: header.ends_with(b"\r") })
     }
 }
 
@@ -105,7 +112,13 @@ fn read_json(
 ) -> io::Result<()> {
     let mut numbers = 1..;
     let contents = read_records(stream, LIMIT, shutdown, |records| {
-        send(numbers.by_ref().zip(records).map(|(number, record)| json_row(number, &record, columns)).collect())
+        send(
+            records
+                .into_iter()
+                .zip(numbers.by_ref())
+                .map(|(record, number)| json_row(number, &record, columns))
+                .collect(),
+        )
     })?;
     match contents.cut_off {
         true => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the array is not closed; is the file whole?")),
@@ -125,25 +138,25 @@ fn json_row(number: u64, record: &Record, columns: Columns) -> Parsed {
         Json::Array(_) | Json::Object(_) => Err(format!("a text or number expected, {value} found")),
         number_or_bool => Ok(Some(number_or_bool.to_string())),
     };
-    let value = |name| field(name).map(text).transpose().map_err(|error| format!("{name}: {error}"));
+    let value = |name: &str| field(name).map(text).transpose().map_err(|error| format!("{name}: {error}"));
     row(columns, value).map_err(wrong)
 }
 
 fn read_csv(
     stream: impl Read,
-    delimiter: u8,
+    csv: Csv,
     columns: Columns,
     shutdown: &Shutdown,
     mut send: impl FnMut(Vec<Parsed>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(stream);
+    let mut reader = csv::ReaderBuilder::new().delimiter(csv.delimiter).flexible(true).from_reader(stream);
     let header = reader.headers()?.clone();
     let place = |name: &str| header.iter().position(|field| field.trim_start_matches('\u{feff}').trim() == name);
     let places: Vec<(&str, usize)> =
         ["id", "id_"].iter().chain(columns.names).filter_map(|name| Some((*name, place(name)?))).collect();
     let (mut record, mut rows) = (csv::ByteRecord::new(), Vec::with_capacity(CHUNK));
     while reader.read_byte_record(&mut record)? {
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, csv::Position::line) + u64::from(csv.crlf);
         rows.push(csv_row(number, &record, &places, header.len(), columns));
         if rows.len() == CHUNK {
             if shutdown.soft().is_cancelled() {
@@ -155,13 +168,7 @@ fn read_csv(
     send(rows)
 }
 
-fn csv_row(
-    number: u64,
-    record: &csv::ByteRecord,
-    places: &[(&str, usize)],
-    fields: usize,
-    columns: Columns,
-) -> Parsed {
+fn csv_row(number: u64, record: &csv::ByteRecord, places: &[(&str, usize)], fields: usize, columns: Columns) -> Parsed {
     let wrong = |text: String| Wrong { number, text };
     if record.len() != fields {
         return Err(wrong(format!("{} fields, {fields} expected", record.len())));
@@ -216,9 +223,9 @@ mod tests {
     }
 
     fn csv(text: &str) -> Vec<Result<String, u64>> {
-        let Form::Csv(delimiter) = Form::of(text.as_bytes()) else { panic!("taken for JSON") };
+        let Form::Csv(form) = Form::of(text.as_bytes()) else { panic!("taken for JSON") };
         let mut rows = Vec::new();
-        read_csv(text.as_bytes(), delimiter, Columns::of(Table::Articles), &Shutdown::default(), |chunk| {
+        read_csv(text.as_bytes(), form, Columns::of(Table::Articles), &Shutdown::default(), |chunk| {
             rows.extend(chunk);
             Ok(())
         })
@@ -243,7 +250,10 @@ mod tests {
         assert_eq!(why("{}"), "id: missing");
         assert_eq!(why(r#"{"id":7}"#), "id: not a uuid: 7");
         assert_eq!(why(&format!(r#"{{"id":"{ID}","price":"dear"}}"#)), "price: not a number: dear");
-        assert_eq!(why(&format!(r#"{{"id":"{ID}","name":{{}}}}"#)), "name: a text or number expected, an object of 0 found");
+        assert_eq!(
+            why(&format!(r#"{{"id":"{ID}","name":{{}}}}"#)),
+            "name: a text or number expected, an object of 0 found"
+        );
         assert!(why(&format!(r#"{{"id":"{ID}","name":"\u0000"}}"#)).starts_with("name: "));
         assert!(why("{").contains("JSON"));
     }
@@ -259,6 +269,6 @@ mod tests {
     fn json_is_told_from_csv() {
         assert_eq!(Form::of(b" \n[{"), Form::Json);
         assert_eq!(Form::of(b"\xef\xbb\xbf{"), Form::Json);
-        assert_eq!(Form::of(b"id,name\n"), Form::Csv(b','));
+        assert_eq!(Form::of(b"id,name\n"), Form::Csv(Csv { delimiter: b',', crlf: false }));
     }
 }

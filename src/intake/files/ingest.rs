@@ -12,10 +12,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ingested::{self, Found, Ingested, Sha256};
 use super::progress::{Counts, FileReceipt, Progress, Tracker};
 use super::{Contents, Object, Record};
-use crate::events::EventKind;
+use crate::events::Kind;
 use crate::intake::{Delivery, Origin, Source};
 use crate::pipeline::Pipeline;
-use crate::pipeline::worker::{self, BatchLimits};
+use crate::pipeline::worker::BatchLimits;
 
 /// What a back-fill has to say while it runs.
 pub trait Reporter: Send + Sync {
@@ -77,19 +77,22 @@ const ALREADY_NAMED: u64 = 10;
 /// # Errors
 /// When the database cannot be asked what was ingested before, or told what was ingested now, or the
 /// process gives up before what was read is decided.
-pub async fn ingest<K: EventKind>(
+pub async fn ingest(
+    kind: Kind,
     ingestion: &Ingestion,
     objects: Vec<Object>,
     reporter: Arc<dyn Reporter>,
 ) -> anyhow::Result<Summary> {
     let pool = &ingestion.pipeline.pool;
-    let progress = Arc::new(Progress::new(K::NAME, Arc::clone(&reporter)));
+    let progress = Arc::new(Progress::new(kind.name, Arc::clone(&reporter)));
     let (deliveries, received) = mpsc::channel(ingestion.limits.deliveries);
-    let worker = worker::run::<K>(ingestion.pipeline.clone(), Source::File, received, ingestion.limits);
+    let (pipeline, limits) = (ingestion.pipeline.clone(), ingestion.limits);
+    let worker = async move { kind.decide(pipeline, Source::File, received, limits).await };
     let worker = AbortOnDropHandle::new(tokio::spawn(worker));
     let saver = AbortOnDropHandle::new(tokio::spawn(save_now_and_then(Arc::clone(&progress), pool.clone())));
     let room = Arc::new(Semaphore::new(IN_FLIGHT.0));
-    let mut feeder = Feeder { kind: K::NAME, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
+    let mut feeder =
+        Feeder { kind: kind.name, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
     let fed = feeder.feed(objects).await;
     let Feeder { progress, deliveries, mut summary, .. } = feeder;
     drop(deliveries);
@@ -185,7 +188,12 @@ impl Feeder<'_> {
         let begin = if ingested.finished { 0 } else { ingested.committed_position };
         self.reporter.found(contents.records.saturating_sub(begin));
         let tracker = self.progress.track(Tracker::new(contents.sha256, contents.records, begin));
-        let file = FileInFlight { name: &object.name, tracker, sha256: contents.sha256, published_at: ingested.first_ingested_at };
+        let file = FileInFlight {
+            name: &object.name,
+            tracker,
+            sha256: contents.sha256,
+            published_at: ingested.first_ingested_at,
+        };
         match self.feed_records(object, &file, begin).await {
             Ok(()) => self.summary.ingested += 1,
             Err(_) if self.is_stopping() => {}
@@ -198,8 +206,9 @@ impl Feeder<'_> {
         let mut records = object.records(*max_event_bytes, shutdown);
         let mut positions = 0..;
         while let Some(chunk) = records.next().await {
-            let behind = positions.by_ref().zip(chunk).filter(|(position, _)| *position >= begin);
-            for (position, record) in behind.collect::<Vec<_>>() {
+            for (record, position) in
+                chunk.into_iter().zip(positions.by_ref()).filter(|(_, position)| *position >= begin)
+            {
                 self.deliver(file, position, record).await?;
             }
         }
@@ -221,8 +230,12 @@ impl Feeder<'_> {
         let kib = u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX).saturating_add(IN_FLIGHT.1);
         let share = Arc::clone(&self.room).acquire_many_owned(kib.min(IN_FLIGHT.0 as u32));
         let share = shutdown.soft().run_until_cancelled(share).await.context("told to stop")??;
-        let receipt =
-            FileReceipt { progress: Arc::clone(&self.progress), tracker: Arc::clone(&file.tracker), position, _share: share };
+        let receipt = FileReceipt {
+            progress: Arc::clone(&self.progress),
+            tracker: Arc::clone(&file.tracker),
+            position,
+            _share: share,
+        };
         let delivery = Delivery {
             id: format!("file:{}#{position}", hex(&file.sha256)),
             payload,

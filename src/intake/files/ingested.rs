@@ -28,6 +28,8 @@ pub(super) struct Ingested {
     pub(super) finished: bool,
 }
 
+type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool);
+
 /// Notes the contents that are new, and tells what is known of each, new or not.
 pub(super) async fn register(
     pool: &PgPool,
@@ -43,7 +45,7 @@ pub(super) async fn register(
          ON CONFLICT (kind, sha256) DO NOTHING",
     );
     insert.bind(kind).bind(&hashes).bind(paths).bind(records).execute(pool).await?;
-    let known: Vec<(Vec<u8>, String, DateTime<Utc>, i64, bool)> = sqlx::query_as(
+    let known: Vec<Row> = sqlx::query_as(
         "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL
          FROM ingested_files WHERE kind = $1 AND sha256 = ANY($2)",
     )
@@ -51,7 +53,7 @@ pub(super) async fn register(
     .bind(&hashes)
     .fetch_all(pool)
     .await?;
-    let ingested = |(sha256, path, first_ingested_at, position, finished): (Vec<u8>, _, _, i64, _)| {
+    let ingested = |(sha256, path, first_ingested_at, position, finished): Row| {
         let committed_position = u64::try_from(position).unwrap_or_default();
         let ingested = Ingested { path, first_ingested_at, committed_position, finished };
         Some((Sha256::try_from(sha256).ok()?, ingested))

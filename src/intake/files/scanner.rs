@@ -37,15 +37,16 @@ impl Scanner {
     /// Reads a chunk, and adds the records that end in it.
     pub(super) fn feed(&mut self, mut chunk: &[u8], records: &mut Vec<Record>) {
         while !chunk.is_empty() {
+            if let State::Between = self.state {
+                chunk = &chunk[self.begin(chunk)..];
+                continue;
+            }
             let (read, ends) = match &mut self.state {
-                State::Between => (self.begin(chunk), false),
                 State::Value(_) => self.value(chunk),
                 State::Scalar { .. } => self.scalar(chunk),
-                State::RestOfLine => rest_of_line(chunk),
+                State::Between | State::RestOfLine => rest_of_line(chunk),
             };
-            if !matches!(self.state, State::Between) {
-                self.record.push(&chunk[..read]);
-            }
+            self.record.push(&chunk[..read]);
             if ends {
                 records.extend(self.record.take());
                 self.state = State::Between;

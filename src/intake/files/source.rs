@@ -125,7 +125,12 @@ impl Object {
             Place::Remote(store, path) => {
                 let got = unless_stopped(runtime, shutdown, store.get(path))??;
                 let stream = got.into_stream().map_err(io::Error::from).boxed();
-                decompressed(Download { runtime: runtime.clone(), shutdown: shutdown.clone(), stream, chunk: Bytes::new() })
+                decompressed(Download {
+                    runtime: runtime.clone(),
+                    shutdown: shutdown.clone(),
+                    stream,
+                    chunk: Bytes::new(),
+                })
             }
         }
     }

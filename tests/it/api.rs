@@ -1,0 +1,89 @@
+//! The HTTP service over a real socket, in front of a real pipeline and a real Postgres.
+
+mod access;
+mod answers;
+mod events;
+mod perf;
+
+use std::sync::Arc;
+
+use purser::api::{self, Api, Tokens};
+use purser::events::Kind;
+use purser::health::Health;
+use purser::intake::Source;
+use purser::intake::http::HttpIntake;
+use purser::pipeline::worker::BatchLimits;
+use reqwest::{RequestBuilder, Response};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::support::Rig;
+
+/// A service with a pipeline of its own.
+struct Service {
+    rig: Rig,
+    health: Health,
+    address: String,
+    client: reqwest::Client,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Service {
+    /// On a stocked database, for everybody on this machine.
+    async fn new() -> Service {
+        Service::with(Rig::new().await, Tokens::default()).await
+    }
+
+    async fn with(rig: Rig, tokens: Tokens) -> Service {
+        let (queue, deliveries) = mpsc::channel(1000);
+        let purchase = Kind::named("purchase").unwrap();
+        tokio::spawn(purchase.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
+        let health = Health::default();
+        let api = Api {
+            pool: rig.pool().clone(),
+            intakes: Arc::new([("purchase", HttpIntake::new("purchase", queue))].into()),
+            health: health.clone(),
+            metrics: Arc::clone(&rig.pipeline.metrics),
+            tokens: Arc::new(tokens),
+            max_event_bytes: rig.pipeline.max_event_bytes,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = rig.pipeline.shutdown.clone();
+        let serving = tokio::spawn(async move { api::serve(listener, api::router(api), &shutdown).await });
+        Service { rig, health, address, client: reqwest::Client::new(), serving }
+    }
+
+    fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(method.parse().unwrap(), format!("{}{path}", self.address))
+    }
+
+    /// What `GET` answers: status and JSON.
+    async fn get(&self, path: &str) -> (u16, Value) {
+        json(self.request("GET", path).send().await.unwrap()).await
+    }
+
+    /// What `POST /events/purchase` answers.
+    async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.request("POST", "/events/purchase").header("content-type", content_type);
+        json(request.body(body).send().await.unwrap()).await
+    }
+}
+
+/// Status and body, which is JSON, and a problem exactly where the status is an error.
+async fn json(response: Response) -> (u16, Value) {
+    let status = response.status();
+    let problem = response.headers()["content-type"] == "application/problem+json";
+    let body: Value = response.json().await.unwrap();
+    if problem {
+        assert!(status.is_client_error() || status.is_server_error());
+        assert_eq!(body["status"], status.as_u16());
+        assert!(["type", "title", "detail"].iter().all(|member| body[member].is_string()), "{body}");
+        assert!(body["errors"].is_array());
+    } else {
+        assert!(status.is_success() || body.get("checks").is_some(), "{status} {body}");
+    }
+    (status.as_u16(), body)
+}
