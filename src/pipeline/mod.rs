@@ -62,6 +62,8 @@ pub struct Judged<K: EventKind> {
     position: u32,
     key: Option<K::Key>,
     verdict: Result<K::Row, Rejection>,
+    /// How often Postgres has refused it, alone in its batch.
+    refusals: u32,
 }
 
 /// What all batches of a process share.

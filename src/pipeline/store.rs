@@ -81,7 +81,8 @@ async fn commit_one<K: EventKind>(
         let attempt = tokio::time::timeout(ATTEMPT, attempt(pipeline, deliveries, batch, &mut pending));
         match pipeline.shutdown.unless_given_up(attempt).await? {
             Ok(Ok(())) => return Ok(Ok(pending.unwrap_or_default())),
-            Ok(Err(Failure::Row(refused))) => return Ok(Err(refused)),
+            Ok(Err(Failure::Row(refused))) if batch.may_be_blamed() => return Ok(Err(refused)),
+            Ok(Err(Failure::Row(refused))) => outage.wait(&Unavailable(sqlx::Error::Protocol(refused))).await?,
             Ok(Err(Failure::Unavailable(error))) => outage.wait(&Unavailable(error)).await?,
             Err(_frozen) => outage.wait(&Unavailable(sqlx::Error::PoolTimedOut)).await?,
         }
@@ -129,12 +130,13 @@ async fn decide<K: EventKind>(
             },
             Err(rejection) => Cow::Borrowed(rejection),
         };
-        let letter = DeadLetter::new::<K>(&deliveries[event.delivery], event.position, event.key.as_ref(), &rejection);
-        letters.push((event.delivery, Arc::new(letter)));
+        let delivery = &deliveries[event.delivery];
+        let letter = if event.refusals > 1 { DeadLetter::bare::<K> } else { DeadLetter::new::<K> };
+        letters.push((event.delivery, Arc::new(letter(delivery, event.position, event.key.as_ref(), &rejection))));
     }
     let shard = free_shard(conn).await?;
     K::roll_up(conn, &new, shard).await?;
-    outcomes.extend(dead_letter::insert(conn, letters, shard).await?);
+    outcomes.extend(dead_letter::insert(conn, letters, shard).await.map_err(blame_row)?);
     Ok(outcomes)
 }
 
@@ -228,6 +230,11 @@ impl<K: EventKind> Batch<K> {
         Batch { id: Uuid::now_v7(), source, events, ignored }
     }
 
+    /// Even the barest dead letter of its one event was refused: that is no fault of the event's.
+    fn may_be_blamed(&self) -> bool {
+        !matches!(self.events.as_slice(), [event] if event.refusals > 1)
+    }
+
     /// What is left to do after Postgres refused a row: both halves, or, once it is known which
     /// event it was, that event as a dead letter.
     fn without_the_refused(mut self, refused: &str) -> Vec<Self> {
@@ -235,6 +242,7 @@ impl<K: EventKind> Batch<K> {
         if let [event] = self.events.as_mut_slice() {
             let violation = Violation::new(Code::DatabaseRefused, "", "a row that Postgres accepts", refused);
             event.verdict = Err(Rejection::single(Reason::Database, violation));
+            event.refusals += 1;
         }
         let rest = self.events.split_off(halves);
         let batch = |events, ignored| Batch { id: Uuid::now_v7(), source: self.source, events, ignored };

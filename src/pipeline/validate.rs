@@ -72,10 +72,10 @@ fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, 
         match examined {
             Examined::Events(drafts) => judged.extend((0..).zip(drafts).map(|(position, draft)| {
                 let key = draft.key.clone();
-                Judged { delivery: index, position, key, verdict: judge(draft, delivery, known) }
+                Judged { delivery: index, position, key, verdict: judge(draft, delivery, known), refusals: 0 }
             })),
             Examined::Unreadable(rejection) => {
-                judged.push(Judged { delivery: index, position: 0, key: None, verdict: Err(rejection) });
+                judged.push(Judged { delivery: index, position: 0, key: None, verdict: Err(rejection), refusals: 0 });
             }
         }
     }

@@ -3,7 +3,6 @@
 mod access;
 mod answers;
 mod events;
-mod perf;
 
 use std::sync::Arc;
 

@@ -164,6 +164,27 @@ async fn two_workers_share_a_subscription() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_worker_does_not_block_the_one_that_gets_its_messages() {
+    let mut stack = Stack::new().await;
+    let mut frozen = stack.child().await;
+    stack.publish(3000).await;
+    eventually("some are stored", async || stack.stored().await > 0).await;
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").arg(name).arg(frozen.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let worker = stack.worker().await;
+    stack.publish(500).await;
+    stack.acknowledged().await;
+    signal("-CONT");
+    signal("-TERM");
+    frozen.wait().unwrap();
+    worker.stop().await;
+    stack.assert_exact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_soft_stop_acknowledges_everything_it_has_decided() {
     let mut stack = Stack::new().await;
     let worker = stack.worker().await;

@@ -5,5 +5,6 @@ mod files;
 mod golden;
 mod api;
 mod pubsub;
+mod references;
 mod store;
 mod support;

@@ -4,7 +4,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::shop::{article, purchase, purchase_with, user};
-use crate::support::{Accounts, Rig, delivery_with};
+use crate::support::proxy::LosesCommitReply;
+use crate::support::{Accounts, Rig, delivery_with, stocked_database};
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(0x3000_0000_0000_4000_8000_0000_0000_0000 + number)
@@ -102,6 +103,38 @@ async fn a_row_that_postgres_refuses_does_not_sink_its_batch() {
     }
     let expected = Accounts { stored: 34, duplicate: 0, rejected: 6, ignored: 0 };
     assert_eq!(rig.assert_accounts_agree().await, expected);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_postgres_refuses_is_kept_as_its_bytes() {
+    let rig = Rig::new().await;
+    let picky = "ALTER TABLE dead_letter_outbox ADD CHECK (position('picky'::bytea IN record) = 0)";
+    sqlx::query(picky).execute(rig.pool()).await.unwrap();
+    let words = rig.words(["not json", "picky, not json"]).await;
+    assert_eq!(words, ["decode", "database"]);
+    let record: Vec<u8> = sqlx::query_scalar(
+        "SELECT record FROM dead_letter_outbox JOIN dead_letters USING (id) WHERE reason = 'database'",
+    )
+    .fetch_one(rig.pool())
+    .await
+    .unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let data = record["payload"]["data"].as_str().unwrap();
+    assert_eq!(base64::Engine::decode(&base64::prelude::BASE64_STANDARD, data).unwrap(), b"picky, not json");
+    rig.assert_accounts_agree().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_not_done_twice() {
+    let database = stocked_database().await;
+    let proxy = LosesCommitReply::start(database.url()).await;
+    let rig = Rig::on(&proxy.url);
+    let words = rig.words([purchase(id(1)).to_string(), purchase(id(1)).to_string(), "broken".to_owned()]).await;
+    assert_eq!(words, ["stored", "duplicate", "decode"], "the outcomes of the first attempt stand");
+    assert!(proxy.has_lost(), "the proxy did something");
+    let expected = Accounts { stored: 1, duplicate: 1, rejected: 1, ignored: 0 };
+    assert_eq!(rig.assert_accounts_agree().await, expected);
+    assert_eq!(rig.number("SELECT count(*) FROM batches").await, 1);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Records out of files: json arrays, ndjson, concatenated or pretty-printed json, one object per
 //! file, as they are or compressed, from a disk, a web server or a bucket.
 //!
-//! The way of a byte: [`source`] (where it is read) → `decompress` → `read` → `scanner` (where a record
-//! begins and ends) → [`record`]. [`ingest`] sends the records into the pipeline and remembers, in
+//! The way of a byte: `source` (where it is read) → `decompress` → `read` → `scanner` (where a record
+//! begins and ends) → [`Record`]. [`ingest()`] sends the records into the pipeline and remembers, in
 //! `ingested_files`, how far it came.
 
 mod decompress;
@@ -10,9 +10,9 @@ mod ingest;
 mod ingested;
 mod progress;
 mod read;
-pub mod record;
+mod record;
 mod scanner;
-pub mod source;
+mod source;
 mod structure;
 
 pub use decompress::decompressed;

@@ -89,6 +89,8 @@ struct Reference<'a> {
     missing: &'a [MissingReference],
 }
 
+/// The version of the record's fields.
+const SCHEMA: &str = "purser.dead_letter/1";
 /// The folder of payloads that have an object of their own.
 pub const PAYLOADS: &str = "dead-letter/payloads";
 
@@ -132,13 +134,35 @@ impl DeadLetter {
         letter
     }
 
+    /// The least that a dead letter can be, where Postgres refuses the whole one: id, reason and bytes,
+    /// and nothing in it that anybody outside has chosen.
+    #[must_use]
+    pub fn bare<K: EventKind>(
+        delivery: &Delivery,
+        position: u32,
+        key: Option<&K::Key>,
+        rejection: &Rejection,
+    ) -> Self {
+        let mut letter = DeadLetter::new::<K>(delivery, position, key, rejection);
+        letter.event_key = None;
+        letter.delivery_id = hex(&Sha256::digest(&delivery.id));
+        letter.errors.clear();
+        let bare = serde_json::json!({
+            "schema": SCHEMA, "id": letter.id, "kind": letter.kind, "reason": letter.reason, "class": letter.class,
+            "failed_at": letter.failed_at, "received_at": letter.received_at, "position": position,
+            "payload": {"encoding": "base64", "data": BASE64_STANDARD.encode(&delivery.payload)},
+        });
+        letter.record = bare.to_string().into_bytes();
+        letter
+    }
+
     fn write_record<K: EventKind>(&self, delivery: &Delivery, sha256: &str) -> Vec<u8> {
         let keys = match decode(&delivery.payload) {
             Ok(json) if self.reason != Reason::Oversize => K::keys(&json, self.position).into_iter().collect(),
             _ => BTreeMap::new(),
         };
         let record = Record {
-            schema: "purser.dead_letter/1",
+            schema: SCHEMA,
             id: self.id,
             kind: self.kind,
             reason: self.reason,

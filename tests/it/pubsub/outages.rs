@@ -4,9 +4,14 @@ use super::*;
 
 #[tokio::test]
 async fn an_emulator_may_come_up_later() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound and not listened on: refused, and out of reach of the servers of other tests.
+    let reserved = tokio::net::TcpSocket::new_v4().unwrap();
+    reserved.set_reuseaddr(true).unwrap();
+    reserved.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let free = reserved.local_addr().unwrap();
     let mut pull = Pull::start(options(free));
     eventually("it says so", || !pull.says().is_empty() && !pull.works()).await;
+    drop(reserved);
     let server = server_at(free).await;
     eventually("the stream is open", || server.stats().open_streams > 0).await;
     a_message_gets_through(&server, &mut pull).await;
@@ -85,7 +90,8 @@ async fn a_frozen_connection_is_replaced() {
 
 #[tokio::test]
 async fn a_server_that_was_away_for_a_while_is_noticed_and_found_again() {
-    let (server, mut pull) = Pull::from_server(|options| options).await;
+    let (server, mut pull) =
+        Pull::from_server(|options| Options { idle_rebuild: Duration::from_secs(3600), ..options }).await;
     server.faults().refuse_connections();
     server.faults().cut_connections();
     eventually("it says so", || !pull.works()).await;

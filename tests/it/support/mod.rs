@@ -1,5 +1,6 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
+pub mod proxy;
 pub mod shop;
 pub mod stack;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use private_postgres::testing::{TestDatabase, database_with};
 use purser::intake::{Delivery, Origin, Receipt, Source};
 use purser::pipeline::check_references::References;
 use purser::pipeline::worker::BatchLimits;
@@ -21,20 +23,13 @@ use tokio::sync::{mpsc, oneshot};
 pub struct Rig {
     pub pipeline: Pipeline,
     pub url: String,
-    _database: Option<private_postgres::testing::TestDatabase>,
+    _database: Option<TestDatabase>,
 }
 
 impl Rig {
     /// A stocked database.
     pub async fn new() -> Rig {
-        let database = private_postgres::testing::database_with("stocked", |url| async move {
-            let pool = database::connect(&url, 2)?;
-            database::migrate(&pool).await?;
-            shop::stock(&pool).await;
-            pool.close().await;
-            anyhow::Ok(())
-        })
-        .await;
+        let database = stocked_database().await;
         let url = database.url().to_owned();
         Rig { _database: Some(database), ..Rig::on(&url) }
     }
@@ -105,6 +100,18 @@ impl Rig {
     async fn rollups_that_differ(&self) -> i64 {
         self.number(include_str!("rollups_that_differ.sql")).await
     }
+}
+
+/// A database with the schema, and the small shop's users and articles.
+pub async fn stocked_database() -> TestDatabase {
+    database_with("stocked", |url| async move {
+        let pool = database::connect(&url, 2)?;
+        database::migrate(&pool).await?;
+        shop::stock(&pool).await;
+        pool.close().await;
+        anyhow::Ok(())
+    })
+    .await
 }
 
 #[derive(Debug, PartialEq, Eq)]
