@@ -9,9 +9,12 @@ use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 
 use super::terminal::{Progress, answer};
-use crate::config::{DatabaseConfig, PipelineConfig};
+use crate::blob::Blob;
+use crate::config::{BlobConfig, DatabaseConfig, PipelineConfig};
 use crate::database;
+use crate::dead_letters::Shipper;
 use crate::events::{KINDS, Kind};
+use crate::health::Health;
 use crate::intake::files::{Again, Ingestion, Reporter, Summary, ingest, list};
 use crate::pipeline::Pipeline;
 use crate::pipeline::check_references::References;
@@ -35,6 +38,8 @@ pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseConfig,
     #[command(flatten)]
+    blob: BlobConfig,
+    #[command(flatten)]
     pipeline: PipelineConfig,
 }
 
@@ -45,15 +50,26 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for url in &args.urls {
         objects.extend(list(url).await?);
     }
+    let blob = Blob::open(&args.blob.blob_url)?;
     let ingestion = ingestion(&args, Shutdown::on_signals()).await?;
     let progress = Arc::new(Progress::new());
     let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();
     let summary = summary?;
     answer(&describe(&summary))?;
+    ship(&ingestion.pipeline, blob).await;
     match summary.failed > 0 || summary.interrupted {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Rejected records go to the blob store at once, since no worker need be running to ship them.
+async fn ship(pipeline: &Pipeline, blob: Blob) {
+    let Pipeline { pool, metrics, .. } = pipeline.clone();
+    let shipper = Shipper { pool, blob, health: Health::default(), metrics };
+    if let Err(error) = shipper.ship().await {
+        tracing::warn!(%error, "dead letters stay in the database until a worker ships them");
     }
 }
 

@@ -1,5 +1,6 @@
 //! `purser import`: reference data, out of JSON or CSV.
 
+mod form;
 mod merge;
 mod rows;
 

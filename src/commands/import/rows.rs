@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::form::{Csv, Form};
 use crate::intake::files::{Object, Record, read_records};
 use crate::pipeline::decode::{Json, decode};
 use crate::pipeline::verdict::Table;
@@ -76,32 +77,6 @@ pub(super) fn read(
             Form::Csv(csv) => read_csv(stream, csv, columns, &shutdown, send),
         }
     })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Csv {
-    delimiter: u8,
-    /// Lines end in CR LF. The reader counts such a line once the next one begins: one too late.
-    crlf: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Form {
-    Json,
-    Csv(Csv),
-}
-
-impl Form {
-    fn of(head: &[u8]) -> Self {
-        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-        if matches!(head.first(), None | Some(b'{' | b'[')) {
-            return Form::Json;
-        }
-        let header = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let count = |delimiter| header.iter().filter(|byte| **byte == delimiter).count();
-        let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
-        Form::Csv(Csv { delimiter, crlf: header.ends_with(b"\r") })
-    }
 }
 
 fn read_json(
@@ -263,12 +238,5 @@ mod tests {
         let expected = [Ok(r#"[Some("Tea, green"), Some("1.50"), None]"#.to_owned()), Err(3)];
         assert_eq!(csv(&format!("\u{feff}id,name,price,x\r\n{ID},\"Tea, green\",1.50,y\r\nnobody,,1,\r\n")), expected);
         assert_eq!(csv(&format!("name;id_;price\nTea, green;{ID};1.50\na;b\n")), expected);
-    }
-
-    #[test]
-    fn json_is_told_from_csv() {
-        assert_eq!(Form::of(b" \n[{"), Form::Json);
-        assert_eq!(Form::of(b"\xef\xbb\xbf{"), Form::Json);
-        assert_eq!(Form::of(b"id,name\n"), Form::Csv(Csv { delimiter: b',', crlf: false }));
     }
 }

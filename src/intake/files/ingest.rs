@@ -1,7 +1,6 @@
 //! Files into the pipeline: read once to know what they are, and once more for their records.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ingested::{self, Found, Ingested, Sha256};
-use super::progress::{Counts, FileReceipt, Progress, Tracker};
+use super::progress::{Counts, FileReceipt, Progress, Saver, Tracker};
 use super::{Contents, Object, Record};
 use crate::events::Kind;
 use crate::intake::{Delivery, Origin, Source};
@@ -65,7 +64,6 @@ pub struct Summary {
 const IN_FLIGHT: (usize, u32) = (64 << 10, 1);
 /// So many files, or bytes, are looked at before the first of them is fed.
 const GROUP: (usize, u64) = (256, 64 << 20);
-const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// More files that were ingested before are only counted.
 const ALREADY_NAMED: u64 = 10;
 
@@ -89,7 +87,7 @@ pub async fn ingest(
     let (pipeline, limits) = (ingestion.pipeline.clone(), ingestion.limits);
     let worker = async move { kind.decide(pipeline, Source::File, received, limits).await };
     let worker = AbortOnDropHandle::new(tokio::spawn(worker));
-    let saver = AbortOnDropHandle::new(tokio::spawn(save_now_and_then(Arc::clone(&progress), pool.clone())));
+    let saver = Saver::start(Arc::clone(&progress), pool.clone());
     let room = Arc::new(Semaphore::new(IN_FLIGHT.0));
     let mut feeder =
         Feeder { kind: kind.name, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
@@ -97,21 +95,11 @@ pub async fn ingest(
     let Feeder { progress, deliveries, mut summary, .. } = feeder;
     drop(deliveries);
     let worked = worker.await.context("the worker panicked")?;
-    drop(saver);
-    progress.save(pool).await.context("cannot note how far the files have come")?;
+    saver.finish().await.context("cannot note how far the files have come")?;
     worked?;
     fed?;
     summary.counts = progress.counts();
     Ok(summary)
-}
-
-async fn save_now_and_then(progress: Arc<Progress>, pool: sqlx::PgPool) {
-    loop {
-        tokio::time::sleep(SAVE_EVERY).await;
-        if let Err(error) = progress.save(&pool).await {
-            tracing::warn!(%error, "cannot note how far the files have come: trying again");
-        }
-    }
 }
 
 struct Feeder<'i> {

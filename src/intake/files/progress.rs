@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Reporter;
 use super::ingested::{self, Sha256};
@@ -143,6 +146,46 @@ impl Progress {
         }
         lock(&self.trackers).retain(|tracker| !lock(&tracker.state).saved.is_some_and(|saved| saved.finished));
         Ok(())
+    }
+}
+
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// One connection, or more, may have been broken by work that was given up.
+const LAST_ATTEMPTS: usize = 3;
+
+/// Saves now and then, until it is told that all is done.
+pub(super) struct Saver {
+    progress: Arc<Progress>,
+    pool: PgPool,
+    done: DropGuard,
+    saving: JoinHandle<()>,
+}
+
+impl Saver {
+    pub(super) fn start(progress: Arc<Progress>, pool: PgPool) -> Self {
+        let done = CancellationToken::new();
+        let saving = save_now_and_then(Arc::clone(&progress), pool.clone(), done.clone());
+        Saver { progress, pool, done: done.drop_guard(), saving: tokio::spawn(saving) }
+    }
+
+    /// Saves for the last time. What is being saved is waited for: it must not come after.
+    pub(super) async fn finish(self) -> sqlx::Result<()> {
+        drop(self.done);
+        let _ = self.saving.await;
+        for _ in 1..LAST_ATTEMPTS {
+            if self.progress.save(&self.pool).await.is_ok() {
+                return Ok(());
+            }
+        }
+        self.progress.save(&self.pool).await
+    }
+}
+
+async fn save_now_and_then(progress: Arc<Progress>, pool: PgPool, done: CancellationToken) {
+    while done.run_until_cancelled(tokio::time::sleep(SAVE_EVERY)).await.is_some() {
+        if let Err(error) = progress.save(&pool).await {
+            tracing::warn!(%error, "cannot note how far the files have come: trying again");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use purser::intake::files::{Again, Summary};
 
 use super::{Back, lines};
-use crate::support::shop;
+use crate::support::{Rig, shop};
 
 const RECORDS: u128 = 3000;
 
@@ -38,7 +38,9 @@ async fn giving_up_in_the_middle_loses_and_doubles_nothing() {
     goes_on(&mut back, target).await;
 }
 
+/// The next process, with connections of its own.
 async fn goes_on(back: &mut Back, target: &str) {
+    back.rig.pipeline = Rig::on(&back.rig.url).pipeline;
     let saved = back.rig.number("SELECT committed_position FROM ingested_files WHERE finished_at IS NULL").await;
     let stored = back.rig.number("SELECT count(*) FROM purchases").await;
     assert!((1..RECORDS as i64).contains(&saved), "{saved}");
