@@ -1,9 +1,9 @@
 //! Integration tests against a real Postgres and a real Pub/Sub protocol.
 
+mod api;
 mod faults;
 mod files;
 mod golden;
-mod api;
 mod pubsub;
 mod references;
 mod store;

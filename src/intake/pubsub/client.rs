@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// A stream over a connection of its own; a new stream of an old [`Subscriber`] would use a frozen
-    /// connection again (facts 0.5). Nothing is opened before it is read.
+    /// connection again. Nothing is opened before it is read.
     pub(super) async fn subscribe(&self) -> Result<MessageStream, Problem> {
         let Options { max_outstanding_messages, max_outstanding_bytes, lease, max_lease, .. } = self.options;
         let mut builder =
@@ -134,7 +134,7 @@ impl Client {
         builder.build().await.map_err(|error| Problem::new(error.to_string()))
     }
 
-    /// The crate does not look at `PUBSUB_EMULATOR_HOST` (facts 1.1).
+    /// The crate does not look at `PUBSUB_EMULATOR_HOST`.
     fn endpoint(&self) -> Option<String> {
         self.options.emulator_host.as_ref().map(|host| format!("http://{host}"))
     }

@@ -105,7 +105,7 @@ impl Lane {
         Ok(stream)
     }
 
-    /// The stream is dropped before its token is awaited, or the server would go on filling it (facts 1.7).
+    /// The stream is dropped before its token is awaited, or the server would go on filling it.
     /// What it delivered stays leased, and can be settled, until then.
     async fn read_and_close(&mut self, stream: MessageStream) -> End {
         let token = stream.shutdown_token();
@@ -117,7 +117,7 @@ impl Lane {
     }
 
     /// `next()` is never cancelled and called again, which would throw the half-open stream away each time
-    /// and starve (facts 0.1): whoever stops waiting for it here drops the stream.
+    /// and starve: whoever stops waiting for it here drops the stream.
     async fn read(&mut self, mut stream: MessageStream) -> End {
         let stop = self.stop.clone();
         while !stop.is_cancelled() {

@@ -1,9 +1,9 @@
 //! Streaming pull of one Pub/Sub subscription, on Google, on its emulator and on the embedded server.
 //!
-//! The official client does the leases and the acknowledgements; this module does what it leaves open
-//! (`facts/pubsub.md` has the measurements): it opens streams again that ended for whatever reason, finds
-//! out about connections that died without a word, bounds what is in memory however often streams are
-//! opened, and sees to it that the last acknowledgements leave before the process does.
+//! The official client does the leases and the acknowledgements; this module does what it leaves open:
+//! it opens streams again that ended for whatever reason, finds out about connections that died without
+//! a word, bounds what is in memory however often streams are opened, and sees to it that the last
+//! acknowledgements leave before the process does.
 //!
 //! Redelivery is normal here: acknowledgements are sent without waiting for an answer, a hundred
 //! milliseconds later, and whatever is lost comes again. The pipeline decides an event once.
@@ -160,7 +160,7 @@ impl Draining {
 
     /// Waits until every delivery is settled or dropped and the server has been told. Call it once the
     /// worker has ended; a process that exits right after settling loses the acknowledgements (500 of
-    /// 500, facts 1.7). Gives up after [`Draining::PATIENCE`]: the rest is delivered again.
+    /// 500 were lost in a try). Gives up after [`Draining::PATIENCE`]: the rest is delivered again.
     pub async fn finish(self) {
         if tokio::time::timeout(Draining::PATIENCE, self.closing.wait()).await.is_err() {
             tracing::warn!(streams = self.closing.len(), "acknowledgements may be lost: some messages will come again");

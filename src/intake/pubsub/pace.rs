@@ -48,7 +48,7 @@ impl Silence {
     }
 
     /// A new connection is made because of it. Google's emulator keeps the closed stream for a while as a
-    /// zombie that takes messages (facts 1.9), so not more often than needed.
+    /// zombie that takes messages, so not more often than needed.
     pub(super) fn acted_upon(&mut self) {
         self.bearable = (self.bearable * 2).min(Self::LONGEST).max(self.first);
     }
@@ -64,7 +64,7 @@ impl Silence {
 pub(super) enum Step {
     /// Ask the server whether it is there.
     Probe,
-    /// Make a new connection, however healthy the server seems: a frozen one is never noticed (facts 0.5).
+    /// Make a new connection, however healthy the server seems: a frozen one is never noticed.
     Rebuild,
 }
 
@@ -90,7 +90,7 @@ impl Watch {
     }
 
     /// The server answered a probe. `true` when it had not answered the one before: connecting anew at
-    /// once beats the client's own back-off, which grows to a minute (facts 0.6).
+    /// once beats the client's own back-off, which grows to a minute.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.asked = now;
         std::mem::replace(&mut self.down, false)

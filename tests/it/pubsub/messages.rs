@@ -34,7 +34,7 @@ async fn two_messages_with_one_idempotency_key_are_one_delivery() {
     }
 }
 
-/// Acknowledgements are sent and forgotten (facts 0.2).
+/// Acknowledgements are sent and forgotten.
 #[tokio::test]
 async fn what_was_settled_in_vain_comes_again_under_the_same_id() {
     let (server, mut pull) = Pull::from_server(|options| options).await;

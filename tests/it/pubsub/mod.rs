@@ -1,5 +1,5 @@
 //! Streaming pull against the embedded server, with every fault that the official client is known to
-//! take badly (`facts/pubsub.md`, section 0).
+//! take badly.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 

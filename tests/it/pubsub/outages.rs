@@ -18,7 +18,7 @@ async fn an_emulator_may_come_up_later() {
 }
 
 /// Google's emulator sends response headers with the first message; a reader that stops waiting and starts
-/// again closes the stream each time and never gets one (facts 0.1).
+/// again closes the stream each time and never gets one.
 #[tokio::test]
 async fn response_headers_may_come_with_the_first_message() {
     let server = server().await;
@@ -34,7 +34,7 @@ async fn response_headers_may_come_with_the_first_message() {
     assert_eq!(streams_opened(&server), 1, "the stream was given up in between");
 }
 
-/// The client opens some of these again by itself, calls some an end and some an error (facts 0.4).
+/// The client opens some of these again by itself, calls some an end and some an error.
 #[tokio::test]
 async fn a_stream_that_ended_is_opened_again() {
     let (server, mut pull) = Pull::from_server(|options| options).await;
@@ -66,7 +66,7 @@ async fn a_refusal_is_told_and_tried_again() {
     a_message_gets_through(&server, &mut pull).await;
 }
 
-/// Nothing tells the client that its connection is dead; only another one helps (facts 0.5).
+/// Nothing tells the client that its connection is dead; only another one helps.
 #[tokio::test]
 async fn a_frozen_connection_is_replaced() {
     let (server, mut pull) = Pull::from_server(|options| Options {
@@ -97,7 +97,7 @@ async fn a_server_that_was_away_for_a_while_is_noticed_and_found_again() {
     eventually("it says so", || !pull.works()).await;
     server.faults().accept_connections();
     eventually("it works again", || pull.works()).await;
-    // The client's own back-off grows to a minute (facts 0.6).
+    // The client's own back-off grows to a minute.
     eventually("it did not wait for the client", || pull.metrics.pubsub_connects.get() == 2).await;
     a_message_gets_through(&server, &mut pull).await;
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A process that ends right after its last settlement loses it (facts 1.7).
+/// A process that ends right after its last settlement loses it.
 #[tokio::test]
 async fn nothing_that_was_settled_before_the_end_is_lost() {
     let (server, mut pull) = Pull::from_server(|options| options).await;
