@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::PgPool;
-use sqlx::migrate::{Migrate as _, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::shutdown::Shutdown;
@@ -61,10 +61,13 @@ pub enum Schema {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn schema(pool: &PgPool) -> anyhow::Result<Schema> {
-    let mut conn = pool.acquire().await?;
-    conn.ensure_migrations_table(&MIGRATIONS.table_name).await?;
-    let applied = conn.list_applied_migrations(&MIGRATIONS.table_name).await?;
-    let applied = applied.iter().map(|migration| migration.version).max();
+    let table: &str = &MIGRATIONS.table_name;
+    let migrated: bool =
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await?;
+    let applied: Option<i64> = match migrated {
+        true => sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await?,
+        false => None,
+    };
     let ours = MIGRATIONS.iter().map(|migration| migration.version).max();
     Ok(match applied.cmp(&ours) {
         std::cmp::Ordering::Equal => Schema::Current,

@@ -1,6 +1,5 @@
 //! The HTTP service over a real socket, in front of a real pipeline and a real Postgres.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
 mod answers;

@@ -1,5 +1,8 @@
 //! Integration tests against a real Postgres and a real Pub/Sub protocol.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+#![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
+
 mod api;
 mod faults;
 mod files;

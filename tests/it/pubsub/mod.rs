@@ -1,7 +1,6 @@
 //! Streaming pull against the embedded server, with every fault that the official client is known to
 //! take badly.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod limits;
 mod messages;
