@@ -15,14 +15,14 @@ use common::{Database, cores, deliveries, median, payloads, per_second, shop};
 use google_cloud_auth::credentials::anonymous::Builder as Anonymous;
 use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
+use pubsub_server::{Config, Server};
 use purser::events::Kind;
 use purser::health::Health;
 use purser::intake::{Delivery, Receipt as _, Source, pubsub};
-use purser::pipeline::worker::BatchLimits;
 use purser::pipeline::Pipeline;
+use purser::pipeline::worker::BatchLimits;
 use purser::shutdown::Shutdown;
 use purser::telemetry::Metrics;
-use pubsub_server::{Config, Server};
 use tokio::sync::mpsc;
 
 const PURCHASES: usize = 100_000;
@@ -68,7 +68,8 @@ async fn prefilled(payloads: &[Bytes]) -> Server {
     }
     stopped.stop();
     created.await.unwrap().finish().await;
-    let publisher = Publisher::builder(topic).with_endpoint(server.endpoint()).with_credentials(Anonymous::new().build());
+    let publisher =
+        Publisher::builder(topic).with_endpoint(server.endpoint()).with_credentials(Anonymous::new().build());
     let publisher = publisher.set_message_count_threshold(1000).build().await.unwrap();
     for payloads in payloads.chunks(10_000) {
         let sent: Vec<_> =

@@ -62,8 +62,7 @@ pub enum Schema {
 /// When the database cannot be asked.
 pub async fn schema(pool: &PgPool) -> anyhow::Result<Schema> {
     let table: &str = &MIGRATIONS.table_name;
-    let migrated: bool =
-        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await?;
+    let migrated: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(pool).await?;
     let applied: Option<i64> = match migrated {
         true => sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await?,
         false => None,

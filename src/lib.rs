@@ -15,6 +15,7 @@ pub mod domain;
 pub mod embedded;
 pub mod events;
 pub mod health;
+mod hex;
 pub mod intake;
 pub mod pipeline;
 pub mod secret;

@@ -110,7 +110,8 @@ impl Service {
             idle_rebuild: Duration::from_secs(self.config.pubsub.pubsub_idle_seconds),
             ..pubsub::Options::default()
         };
-        let intake = pubsub::run(options, sender, self.health.clone(), Arc::clone(&self.metrics), self.shutdown.clone());
+        let intake =
+            pubsub::run(options, sender, self.health.clone(), Arc::clone(&self.metrics), self.shutdown.clone());
         let worker = kind.decide(self.pipeline(), Source::PubSub, deliveries, self.config.pipeline.batches());
         async move {
             let (draining, decided) = tokio::join!(intake, worker);

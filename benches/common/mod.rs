@@ -40,7 +40,14 @@ fn delivery(number: usize, payload: Bytes) -> Delivery {
         delivery_attempt: None,
         attributes: Default::default(),
     };
-    Delivery { id: format!("bench:{number}"), payload, published_at: now, received_at: now, origin, receipt: Box::new(Nobody) }
+    Delivery {
+        id: format!("bench:{number}"),
+        payload,
+        published_at: now,
+        received_at: now,
+        origin,
+        receipt: Box::new(Nobody),
+    }
 }
 
 struct Nobody;

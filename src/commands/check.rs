@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use chrono::Utc;
 use clap::builder::PossibleValuesParser;
@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::terminal::{answer, remark};
 use crate::database;
-use crate::events::{EventKind, KINDS, Purchase};
+use crate::events::{KINDS, Kind};
 use crate::intake::files::{Object, Record, list};
 use crate::intake::{Delivery, Origin, Receipt};
+use crate::pipeline::Outcome;
 use crate::pipeline::check_references::References;
 use crate::pipeline::verdict::{Reason, Rejection, Violation};
-use crate::pipeline::{Outcome, check};
 use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 
@@ -43,10 +43,8 @@ pub(super) struct Args {
 /// Checks the file. Fails when a record is rejected.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut checked = Checked::default();
-    match args.kind.as_str() {
-        Purchase::NAME => check_kind::<Purchase>(&args, &mut checked).await?,
-        unknown => bail!("no kind of event is called {unknown}"),
-    }
+    let kind = Kind::named(&args.kind).context("no such kind of event")?;
+    check(kind, &args, &mut checked).await?;
     remark(&checked.to_string());
     match checked.rejected.is_empty() {
         true => Ok(ExitCode::SUCCESS),
@@ -54,7 +52,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn check_kind<K: EventKind>(args: &Args, checked: &mut Checked) -> anyhow::Result<()> {
+async fn check(kind: &Kind, args: &Args, checked: &mut Checked) -> anyhow::Result<()> {
     let references = references(args)?;
     let shutdown = Shutdown::on_signals();
     for object in list(&args.file).await? {
@@ -65,7 +63,7 @@ async fn check_kind<K: EventKind>(args: &Args, checked: &mut Checked) -> anyhow:
                 .zip(numbers.by_ref())
                 .map(|(record, number)| delivery(&object, number, record))
                 .collect();
-            let verdicts = check::<K>(&deliveries, args.max_event_bytes, references.as_ref()).await?;
+            let verdicts = kind.check(&deliveries, args.max_event_bytes, references.as_ref()).await?;
             if !answer(&checked.describe(&deliveries, &verdicts, args.json)?)? {
                 return Ok(());
             }

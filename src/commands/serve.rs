@@ -46,7 +46,8 @@ pub(super) async fn run(args: Args, roles: Roles) -> anyhow::Result<()> {
 /// Listens for HTTP, or says what to set.
 pub(super) async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(addr).await;
-    listener.with_context(|| format!("the HTTP service cannot use {addr}: set HTTP_ADDR (--http-addr) to another address"))
+    listener
+        .with_context(|| format!("the HTTP service cannot use {addr}: set HTTP_ADDR (--http-addr) to another address"))
 }
 
 /// Flags of `migrate`.

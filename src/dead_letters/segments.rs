@@ -121,8 +121,12 @@ mod tests {
             .collect();
         sizes.sort();
         let folder = |reason: &str, hour| format!("dead-letter/kind=purchase/reason={reason}/dt=1970-01-01/hh={hour}");
-        let expected =
-            [(folder("decode", "00"), 1), (folder("shape", "00"), 1), (folder("shape", "00"), 2), (folder("shape", "01"), 1)];
+        let expected = [
+            (folder("decode", "00"), 1),
+            (folder("shape", "00"), 1),
+            (folder("shape", "00"), 2),
+            (folder("shape", "01"), 1),
+        ];
         assert_eq!(sizes, expected);
     }
 }

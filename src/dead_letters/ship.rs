@@ -137,10 +137,11 @@ impl Shipper {
     /// Forgets the payloads of a segment that is durable; `false` when another shipper did.
     async fn let_go(&self, segment: Uuid) -> sqlx::Result<bool> {
         let mut tx = self.pool.begin().await?;
-        let shipped = sqlx::query("UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1 AND shipped_at IS NULL")
-            .bind(segment)
-            .execute(&mut *tx)
-            .await?;
+        let shipped =
+            sqlx::query("UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1 AND shipped_at IS NULL")
+                .bind(segment)
+                .execute(&mut *tx)
+                .await?;
         let delete = sqlx::query(
             "DELETE FROM dead_letter_outbox AS outbox USING dead_letters AS letter
              WHERE letter.segment = $1 AND outbox.id = letter.id",

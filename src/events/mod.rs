@@ -13,11 +13,12 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
 use crate::intake::{Delivery, Source};
-use crate::pipeline::Pipeline;
-use crate::pipeline::check_references::{Known, Reference};
+use crate::pipeline::check::{self, Verdicts};
+use crate::pipeline::check_references::{Known, Reference, References};
 use crate::pipeline::decode::Json;
 use crate::pipeline::verdict::Violation;
 use crate::pipeline::worker::{self, BatchLimits};
+use crate::pipeline::{Pipeline, Unavailable};
 
 pub use purchase::Purchase;
 
@@ -34,6 +35,7 @@ pub struct Kind {
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
+    check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> BoxFuture<'a, Result<Verdicts, Unavailable>>,
 }
 
 impl Kind {
@@ -44,6 +46,9 @@ impl Kind {
             subscription: K::SUBSCRIPTION,
             decide: |pipeline, source, deliveries, limits| {
                 Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
+            },
+            check: |deliveries, max_event_bytes, references| {
+                Box::pin(check::check::<K>(deliveries, max_event_bytes, references))
             },
         }
     }
@@ -66,6 +71,19 @@ impl Kind {
         limits: BatchLimits,
     ) -> anyhow::Result<()> {
         (self.decide)(pipeline, source, deliveries, limits).await
+    }
+
+    /// Says what would be decided, and decides nothing: [`check::check`] of this kind.
+    ///
+    /// # Errors
+    /// As `check::check`.
+    pub async fn check(
+        &self,
+        deliveries: &[Delivery],
+        max_event_bytes: usize,
+        references: Option<&References>,
+    ) -> Result<Verdicts, Unavailable> {
+        (self.check)(deliveries, max_event_bytes, references).await
     }
 }
 
@@ -104,7 +122,10 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     ///
     /// `rows` are sorted by key, each key once. An error in SQLSTATE class 22, 23 or 54 is taken to
     /// be the fault of one of the rows.
-    fn insert(conn: &mut PgConnection, rows: &[&Self::Row]) -> impl Future<Output = sqlx::Result<Vec<Self::Key>>> + Send;
+    fn insert(
+        conn: &mut PgConnection,
+        rows: &[&Self::Row],
+    ) -> impl Future<Output = sqlx::Result<Vec<Self::Key>>> + Send;
 
     /// The content hashes of rows that are stored, by the current version of the rules.
     fn stored(
@@ -113,7 +134,11 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = sqlx::Result<HashMap<Self::Key, ContentHash>>> + Send;
 
     /// Adds the rows really inserted to this kind's rollups, under a shard that is this transaction's own.
-    fn roll_up(conn: &mut PgConnection, rows: &[&Self::Row], shard: i16) -> impl Future<Output = sqlx::Result<()>> + Send;
+    fn roll_up(
+        conn: &mut PgConnection,
+        rows: &[&Self::Row],
+        shard: i16,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
 /// One event of a payload after its shape was looked at.

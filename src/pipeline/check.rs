@@ -7,6 +7,9 @@ use super::verdict::Rejection;
 use crate::events::EventKind;
 use crate::intake::Delivery;
 
+/// For each delivery, what is said of each of its events.
+pub type Verdicts = Vec<Vec<Result<(), Rejection>>>;
+
 /// What the pipeline would say of each event, by delivery; a delivery without events has none.
 ///
 /// Without `references` these are taken to exist. That an id is stored already, with this content or
@@ -18,14 +21,16 @@ pub async fn check<K: EventKind>(
     deliveries: &[Delivery],
     max_event_bytes: usize,
     references: Option<&References>,
-) -> Result<Vec<Vec<Result<(), Rejection>>>, Unavailable> {
+) -> Result<Verdicts, Unavailable> {
     let examined = decode_and_validate::<K>(deliveries, max_event_bytes);
-    let drafts = examined.iter().filter_map(|examined| match examined {
-        Examined::Events(drafts) => Some(drafts),
-        Examined::Unreadable(_) => None,
-    });
+    let mut wanted = Vec::new();
+    for examined in &examined {
+        if let Examined::Events(drafts) = examined {
+            wanted.extend(drafts.iter().flat_map(|draft| &draft.references));
+        }
+    }
     let known = match references {
-        Some(references) => Some(references.look_up(drafts.flatten().flat_map(|draft| &draft.references)).await?),
+        Some(references) => Some(references.look_up(wanted.into_iter()).await?),
         None => None,
     };
     let exists = |reference: &_| known.as_ref().is_none_or(|known| known.has(reference));

@@ -10,9 +10,9 @@ use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
+use super::Unavailable;
 use super::shape::Place;
 use super::verdict::{MissingReference, Table, Violation};
-use super::Unavailable;
 use crate::domain::State;
 
 /// A row that an event refers to, and the field that does.
@@ -137,7 +137,12 @@ impl References {
     }
 
     /// Asks for rows by id, whether the column is a uuid or text.
-    async fn ask(&self, table: Table, columns: &'static str, ids: Vec<Uuid>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
+    async fn ask(
+        &self,
+        table: Table,
+        columns: &'static str,
+        ids: Vec<Uuid>,
+    ) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
         let id_type: String = sqlx::query_scalar(
             "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'id'",
         )

@@ -1,7 +1,8 @@
 //! What happens to every delivery, the same for every kind and every source.
 
 mod availability;
-mod check;
+mod borrowed;
+pub mod check;
 pub mod check_references;
 pub mod copy;
 pub mod dead_letter;
@@ -24,8 +25,6 @@ use crate::telemetry::Metrics;
 use check_references::References;
 use dead_letter::DeadLetter;
 use verdict::Rejection;
-
-pub use check::check;
 
 /// The world is not as it should be: a database or a network is away. Says nothing about an event:
 /// nothing is dead-lettered, nothing acknowledged; whoever gets it holds, waits and tries again.
@@ -87,7 +86,11 @@ pub struct Pipeline {
 ///
 /// # Errors
 /// Only when the process is told to give up: then nothing was acknowledged that has not committed.
-pub async fn process<K: EventKind>(pipeline: &Pipeline, source: Source, deliveries: Vec<Delivery>) -> Result<(), Stopped> {
+pub async fn process<K: EventKind>(
+    pipeline: &Pipeline,
+    source: Source,
+    deliveries: Vec<Delivery>,
+) -> Result<(), Stopped> {
     let drafts = validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes);
     let judged = validate::check_references(pipeline, &deliveries, drafts).await?;
     let decided = store::commit(pipeline, source, &deliveries, judged).await?;

@@ -46,7 +46,12 @@ impl Place {
 
 impl<'j> Object<'j> {
     /// Takes a value as an object; anything else is a violation that says what was expected.
-    pub fn of(value: &'j Json<'j>, place: Place, expected: &'static str, violations: &mut Vec<Violation>) -> Option<Self> {
+    pub fn of(
+        value: &'j Json<'j>,
+        place: Place,
+        expected: &'static str,
+        violations: &mut Vec<Violation>,
+    ) -> Option<Self> {
         if let Json::Object(fields) = value {
             return Some(Object { fields, place });
         }
@@ -56,9 +61,7 @@ impl<'j> Object<'j> {
 
     /// A required uuid in its hyphenated form, in any case.
     pub fn uuid(&self, name: &str, violations: &mut Vec<Violation>) -> Option<Uuid> {
-        self.text(name, "a uuid", violations, |text| {
-            (text.len() == 36).then(|| Uuid::try_parse(text).ok())?
-        })
+        self.text(name, "a uuid", violations, |text| (text.len() == 36).then(|| Uuid::try_parse(text).ok())?)
     }
 
     /// A required ISO-8601 date and time within bounds, both inclusive; a naive one is UTC.
@@ -90,7 +93,13 @@ impl<'j> Object<'j> {
     }
 
     /// A required array whose length is within bounds, both inclusive. `of` names the elements.
-    pub fn array(&self, name: &str, of: &str, (min, max): (u64, u64), violations: &mut Vec<Violation>) -> Option<&'j [Json<'j>]> {
+    pub fn array(
+        &self,
+        name: &str,
+        of: &str,
+        (min, max): (u64, u64),
+        violations: &mut Vec<Violation>,
+    ) -> Option<&'j [Json<'j>]> {
         let expected = || format!("an array of {min} to {max} {of}").into();
         self.read(name, expected, violations, |value| match value {
             Json::Array(items) if items.validate_length(Some(min), Some(max), None) => Ok(items.as_slice()),
@@ -118,10 +127,15 @@ impl<'j> Object<'j> {
         violations: &mut Vec<Violation>,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        self.read(name, || expected.into(), violations, |value| match value {
-            Json::String(text) => parse(text).ok_or(Code::Format),
-            _ => Err(Code::WrongType),
-        })
+        self.read(
+            name,
+            || expected.into(),
+            violations,
+            |value| match value {
+                Json::String(text) => parse(text).ok_or(Code::Format),
+                _ => Err(Code::WrongType),
+            },
+        )
     }
 
     fn read<T>(

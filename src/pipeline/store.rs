@@ -9,11 +9,13 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::borrowed::Borrowed;
 use super::dead_letter::{self, DeadLetter};
 use super::ledger::{self, Counts};
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{Judged, Outcome, Pipeline, Unavailable};
 use crate::events::{ContentHash, EventKind};
+use crate::hex::hex;
 use crate::intake::{Delivery, Source};
 use crate::shutdown::Stopped;
 
@@ -95,14 +97,25 @@ async fn attempt<K: EventKind>(
     batch: &Batch<K>,
     pending: &mut Option<Vec<(usize, Outcome)>>,
 ) -> Result<(), Failure> {
-    let mut tx = pipeline.pool.begin().await?;
-    if !ledger::open(&mut tx, batch.id, K::NAME, batch.source).await? {
-        return Ok(());
-    }
-    let outcomes = decide(&mut tx, deliveries, batch).await?;
-    ledger::close(&mut tx, batch.id, Counts::of(outcomes.iter().map(|(_, outcome)| outcome))).await?;
-    *pending = Some(outcomes);
-    Ok(tx.commit().await?)
+    let mut conn = Borrowed::from(&pipeline.pool).await?;
+    let mut tx = conn.begin().await?;
+    let decided = match ledger::open(&mut tx, batch.id, K::NAME, batch.source).await? {
+        true => decide(&mut tx, deliveries, batch).await.map(Some),
+        false => Ok(None),
+    };
+    let ended = match decided {
+        Ok(Some(outcomes)) => {
+            ledger::close(&mut tx, batch.id, Counts::of(outcomes.iter().map(|(_, outcome)| outcome))).await?;
+            *pending = Some(outcomes);
+            tx.commit().await?;
+            Ok(())
+        }
+        Err(Failure::Unavailable(error)) => return Err(error.into()),
+        Ok(None) => Ok(tx.rollback().await?),
+        Err(refused) => tx.rollback().await.map_err(Failure::from).and(Err(refused)),
+    };
+    conn.give_back();
+    ended
 }
 
 /// Everything between the first and the last statement of the ledger.
@@ -249,8 +262,4 @@ impl<K: EventKind> Batch<K> {
         let halves = [batch(self.events, self.ignored), batch(rest, Vec::new())];
         halves.into_iter().filter(|half| !(half.events.is_empty() && half.ignored.is_empty())).collect()
     }
-}
-
-fn hex(hash: &ContentHash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

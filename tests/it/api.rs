@@ -1,6 +1,5 @@
 //! The HTTP service over a real socket, in front of a real pipeline and a real Postgres.
 
-
 mod access;
 mod answers;
 mod events;

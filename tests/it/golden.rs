@@ -8,9 +8,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use purser::events::{KINDS, Kind, Purchase};
 use purser::intake::{Delivery, Source};
+use purser::pipeline::Outcome;
+use purser::pipeline::check::check;
 use purser::pipeline::verdict::{Reason, Violation};
 use purser::pipeline::worker::BatchLimits;
-use purser::pipeline::{Outcome, check};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

@@ -59,7 +59,8 @@ async fn a_missing_table_is_the_worlds_fault_and_waited_for() {
     let rig = Rig::new().await;
     run(&rig, "DROP TABLE users").await;
     let (sender, receiver) = mpsc::channel(1);
-    let (delivery, mut reply) = delivery_with("test".to_owned(), purchase(Uuid::now_v7()).to_string().into(), Utc::now());
+    let (delivery, mut reply) =
+        delivery_with("test".to_owned(), purchase(Uuid::now_v7()).to_string().into(), Utc::now());
     sender.send(delivery).await.unwrap();
     drop(sender);
     let kind = Kind::named("purchase").unwrap();
@@ -97,7 +98,8 @@ async fn migrations_leave_a_foreign_producers_tables_alone() {
     for migrated in futures::future::join_all(migrations).await {
         migrated.unwrap();
     }
-    let id_type = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'id' AND data_type = 'character varying'";
+    let id_type =
+        "SELECT count(*) FROM information_schema.columns WHERE column_name = 'id' AND data_type = 'character varying'";
     assert_eq!(rig.number(id_type).await, 2);
     run(&rig, "DROP TABLE users, articles").await;
     assert_eq!(purser::database::schema(rig.pool()).await.unwrap(), purser::database::Schema::Current);

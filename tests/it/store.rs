@@ -3,8 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::shop::{article, purchase, purchase_with, user};
 use crate::support::proxy::LosesCommitReply;
+use crate::support::shop::{article, purchase, purchase_with, user};
 use crate::support::{Accounts, Rig, delivery_with, stocked_database};
 
 fn id(number: u128) -> Uuid {
@@ -36,12 +36,10 @@ async fn an_event_counts_once_however_often_and_in_whatever_batch_it_comes() {
     let rig = Rig::new().await;
     let (one, two) = (purchase(id(1)).to_string(), purchase(id(2)).to_string());
     let changed = purchase_with(id(1), "user_id", json!(user(2))).to_string();
-    assert_eq!(rig.words([&one, &one, &changed, &two].map(String::clone)).await, [
-        "stored",
-        "duplicate",
-        "conflict",
-        "stored"
-    ]);
+    assert_eq!(
+        rig.words([&one, &one, &changed, &two].map(String::clone)).await,
+        ["stored", "duplicate", "conflict", "stored"]
+    );
     assert_eq!(rig.words([&changed, &one].map(String::clone)).await, ["conflict again", "duplicate"]);
     let expected = Accounts { stored: 2, duplicate: 3, rejected: 1, ignored: 0 };
     assert_eq!(rig.assert_accounts_agree().await, expected);
@@ -74,15 +72,20 @@ async fn every_violation_stands_in_one_report() {
     let mut broken = purchase_with(id(1), "cart", cart);
     broken["user_id"] = json!(user(9));
     assert_eq!(rig.words([broken.to_string()]).await, ["shape"]);
-    let record: Vec<u8> = sqlx::query_scalar("SELECT record FROM dead_letter_outbox").fetch_one(rig.pool()).await.unwrap();
+    let record: Vec<u8> =
+        sqlx::query_scalar("SELECT record FROM dead_letter_outbox").fetch_one(rig.pool()).await.unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-    let errors: Vec<_> = record["errors"].as_array().unwrap().iter().map(|error| (&error["code"], &error["path"])).collect();
-    assert_eq!(serde_json::to_value(errors).unwrap(), json!([
-        ["range", "/cart/0/quantity"],
-        ["wrong_type", "/cart/1"],
-        ["unknown_user", "/user_id"],
-        ["unknown_article", "/cart/0/article_id"],
-    ]));
+    let errors: Vec<_> =
+        record["errors"].as_array().unwrap().iter().map(|error| (&error["code"], &error["path"])).collect();
+    assert_eq!(
+        serde_json::to_value(errors).unwrap(),
+        json!([
+            ["range", "/cart/0/quantity"],
+            ["wrong_type", "/cart/1"],
+            ["unknown_user", "/user_id"],
+            ["unknown_article", "/cart/0/article_id"],
+        ])
+    );
     assert_eq!(record["payload"]["data"], broken.to_string());
     assert_eq!(record["keys"], json!({"purchase_id": id(1), "user_id": user(9)}));
     assert_eq!(rig.number("SELECT count(*) FROM waiting").await, 0, "it is not only waiting for references");
@@ -140,8 +143,7 @@ async fn a_commit_whose_reply_is_lost_is_not_done_twice() {
 #[tokio::test]
 async fn payloads_that_no_text_column_could_hold_become_dead_letters() {
     let rig = Rig::new().await;
-    let payloads: [&[u8]; 5] =
-        [b"\xff\xfe", b"{\"id_\":\"\\u0000\"}", b"", b"[[[[", &[b'['; 5000]];
+    let payloads: [&[u8]; 5] = [b"\xff\xfe", b"{\"id_\":\"\\u0000\"}", b"", b"[[[[", &[b'['; 5000]];
     assert_eq!(rig.words(payloads.map(<[u8]>::to_vec)).await, ["decode", "shape", "decode", "decode", "decode"]);
     rig.assert_accounts_agree().await;
 }
@@ -176,7 +178,11 @@ async fn rollups_agree_with_rows_over_many_periods() {
     let payloads: Vec<String> = (0..300)
         .map(|number: u128| {
             let month = 1 + number % 12;
-            let mut purchase = purchase_with(id(number), "timestamp", json!(format!("2025-{month:02}-{:02}T{:02}:59:59.999999Z", 1 + number % 28, number % 24)));
+            let mut purchase = purchase_with(
+                id(number),
+                "timestamp",
+                json!(format!("2025-{month:02}-{:02}T{:02}:59:59.999999Z", 1 + number % 28, number % 24)),
+            );
             purchase["user_id"] = json!(user(1 + number % 4));
             let line = |line: u128| json!({"article_id": article(1 + (number + line) % 3), "quantity": 1 + line});
             purchase["cart"] = (0..1 + number % 5).map(line).collect();

@@ -12,6 +12,7 @@ use super::ingested::{self, Found, Ingested, Sha256};
 use super::progress::{Counts, FileReceipt, Progress, Saver, Tracker};
 use super::{Contents, Object, Record};
 use crate::events::Kind;
+use crate::hex::hex;
 use crate::intake::{Delivery, Origin, Source};
 use crate::pipeline::Pipeline;
 use crate::pipeline::worker::BatchLimits;
@@ -255,8 +256,4 @@ struct FileInFlight<'f> {
 
 fn found<'f>(object: &'f Object, contents: &Contents) -> Found<'f> {
     Found { sha256: contents.sha256, path: &object.name, records: contents.records }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

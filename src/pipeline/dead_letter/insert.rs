@@ -35,10 +35,7 @@ pub(in crate::pipeline) async fn insert(
     Ok(outcomes.collect())
 }
 
-async fn insert_index(
-    conn: &mut PgConnection,
-    letters: impl Iterator<Item = &DeadLetter>,
-) -> sqlx::Result<Vec<Uuid>> {
+async fn insert_index(conn: &mut PgConnection, letters: impl Iterator<Item = &DeadLetter>) -> sqlx::Result<Vec<Uuid>> {
     let (mut ids, mut kinds, mut reasons, mut classes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut fingerprints, mut codes, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     let (mut deliveries, mut positions, mut received, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

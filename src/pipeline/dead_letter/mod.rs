@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::decode::decode;
 use super::verdict::{Class, Code, MissingReference, Reason, Rejection, Violation};
 use crate::events::EventKind;
+use crate::hex::hex;
 use crate::intake::{Delivery, Origin};
 
 pub(super) use insert::insert;
@@ -100,12 +101,7 @@ static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().to_string())
 impl DeadLetter {
     /// Makes the record of a rejected event. Its bytes are fixed from here on.
     #[must_use]
-    pub fn new<K: EventKind>(
-        delivery: &Delivery,
-        position: u32,
-        key: Option<&K::Key>,
-        rejection: &Rejection,
-    ) -> Self {
+    pub fn new<K: EventKind>(delivery: &Delivery, position: u32, key: Option<&K::Key>, rejection: &Rejection) -> Self {
         let left_in_file = delivery.left_in_file();
         let sha256 = left_in_file.map_or_else(|| Sha256::digest(&delivery.payload).into(), |left| left.sha256);
         let event_key = key.map(|key| without_nul(&key.to_string()));
@@ -137,12 +133,7 @@ impl DeadLetter {
     /// The least that a dead letter can be, where Postgres refuses the whole one: id, reason and bytes,
     /// and nothing in it that anybody outside has chosen.
     #[must_use]
-    pub fn bare<K: EventKind>(
-        delivery: &Delivery,
-        position: u32,
-        key: Option<&K::Key>,
-        rejection: &Rejection,
-    ) -> Self {
+    pub fn bare<K: EventKind>(delivery: &Delivery, position: u32, key: Option<&K::Key>, rejection: &Rejection) -> Self {
         let mut letter = DeadLetter::new::<K>(delivery, position, key, rejection);
         letter.event_key = None;
         letter.delivery_id = hex(&Sha256::digest(&delivery.id));
@@ -187,7 +178,9 @@ impl DeadLetter {
     fn payload<'a>(&self, delivery: &'a Delivery, sha256: &str) -> Payload<'a> {
         let (encoding, data) = match (std::str::from_utf8(&delivery.payload), &delivery.origin) {
             _ if self.payload.is_some() => ("object", format!("{PAYLOADS}/{}", self.id).into()),
-            (_, Origin::File { object, record, too_large: Some(_) }) => ("reference", format!("{object}#{record}").into()),
+            (_, Origin::File { object, record, too_large: Some(_) }) => {
+                ("reference", format!("{object}#{record}").into())
+            }
             (Ok(text), _) => ("utf8", text.into()),
             (Err(_), _) => ("base64", BASE64_STANDARD.encode(&delivery.payload).into()),
         };
@@ -234,8 +227,4 @@ fn without_indexes(path: &str) -> String {
 /// Postgres keeps no NUL in text.
 fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

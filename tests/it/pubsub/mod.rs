@@ -1,7 +1,6 @@
 //! Streaming pull against the embedded server, with every fault that the official client is known to
 //! take badly.
 
-
 mod limits;
 mod messages;
 mod outages;

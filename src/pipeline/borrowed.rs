@@ -1,0 +1,31 @@
+//! Connections whose work may be cut off.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection as _, PgPool, Postgres, Transaction};
+
+/// A connection that goes back to its pool only when its work has come to an end. One that is dropped in
+/// the middle of a statement, by a timeout or at a hard stop, is closed: answers may be under way on it.
+pub(super) struct Borrowed(Option<PoolConnection<Postgres>>);
+
+impl Borrowed {
+    pub(super) async fn from(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Borrowed(Some(pool.acquire().await?)))
+    }
+
+    pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
+        match &mut self.0 {
+            Some(conn) => conn.begin().await,
+            None => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    pub(super) fn give_back(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        drop(self.0.take().map(PoolConnection::detach));
+    }
+}
