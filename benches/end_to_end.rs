@@ -1,17 +1,11 @@
 //! From the embedded Pub/Sub server to committed and acknowledged, as a ratio to a subscriber that
 //! only pulls and acknowledges, and to the store alone; with the memory that it takes.
-//!
-//! `cargo bench --bench end_to_end`
-
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::{Database, cores, deliveries, median, payloads, per_second, shop};
 use bytes::Bytes;
-use common::{Database, cores, deliveries, median, payloads, per_second, shop};
 use google_cloud_auth::credentials::anonymous::Builder as Anonymous;
 use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
@@ -29,8 +23,7 @@ const PURCHASES: usize = 100_000;
 const ROUNDS: usize = 3;
 const SUBSCRIPTION: &str = "purser-purchases";
 
-#[tokio::main]
-async fn main() {
+pub async fn run() {
     let shop = shop();
     let database = Database::start(&shop).await.unwrap();
     println!("{PURCHASES} purchases, 15 % broken, {ROUNDS} rounds, {} cores, fsync on", cores());

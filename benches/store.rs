@@ -1,17 +1,11 @@
 //! What the full write of purchases (rows, lines, rollups, ledger, idempotent) costs, as a ratio to a
 //! plain `COPY` of the same purchases and lines into identical tables, interleaved in one run.
-//!
-//! `cargo bench --bench store`
-
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::common::{Database, cores, deliveries, median, payloads, per_second, shop};
 use chrono::Utc;
-use common::{Database, cores, deliveries, median, payloads, per_second, shop};
 use purser::events::Purchase;
 use purser::intake::Source;
 use purser::pipeline::copy::BinaryCopy;
@@ -26,8 +20,7 @@ const PURCHASES: usize = 100_000;
 const BATCH: usize = 5000;
 const ROUNDS: usize = 5;
 
-#[tokio::main]
-async fn main() {
+pub async fn run() {
     let shop = shop();
     let database = Database::start(&shop).await.unwrap();
     sqlx::raw_sql(

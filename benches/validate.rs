@@ -1,21 +1,15 @@
 //! How fast payloads are decoded and validated, on one core.
-//!
-//! `cargo bench --bench validate`
-
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
-
-mod common;
 
 use std::time::Instant;
 
-use common::{cores, deliveries, median, payloads, per_second, shop};
+use crate::common::{cores, deliveries, median, payloads, per_second, shop};
 use purser::events::Purchase;
 use purser::pipeline::validate::decode_and_validate;
 
 const PURCHASES: usize = 100_000;
 const ROUNDS: usize = 7;
 
-fn main() {
+pub fn run() {
     let shop = shop();
     println!("{PURCHASES} purchases, {ROUNDS} rounds, one of {} cores", cores());
     for invalid in [0.0, 0.15, 1.0] {

@@ -25,12 +25,17 @@ impl Blob {
     /// # Errors
     /// When the address is none of these, or the folder cannot be made.
     pub fn open(address: &str) -> anyhow::Result<Self> {
-        let folder = address.strip_prefix("file://").or_else(|| (!address.contains("://")).then_some(address));
-        match folder {
+        match Self::folder_of(address) {
             Some(folder) => Self::folder(FilePath::new(folder)),
             None => Self::bucket(address),
         }
         .with_context(|| format!("BLOB_URL {address} cannot be used"))
+    }
+
+    /// The folder that an address names, unless it names a bucket.
+    #[must_use]
+    pub fn folder_of(address: &str) -> Option<&str> {
+        address.strip_prefix("file://").or_else(|| (!address.contains("://")).then_some(address))
     }
 
     fn folder(folder: &FilePath) -> anyhow::Result<Self> {

@@ -32,10 +32,10 @@ pub struct PubSubConfig {
     /// Streams to pull with
     #[arg(long, env = "PUBSUB_STREAMS", default_value_t = 1)]
     pub pubsub_streams: usize,
-    /// Messages that may be held at once, over all streams
+    /// Messages that may be held at once, per stream
     #[arg(long, env = "PUBSUB_MAX_MESSAGES", default_value_t = 20_000)]
     pub pubsub_max_messages: usize,
-    /// Payload bytes that may be held at once, over all streams
+    /// Payload bytes that may be held at once, per stream
     #[arg(long, env = "PUBSUB_MAX_BYTES", default_value_t = 32 << 20)]
     pub pubsub_max_bytes: usize,
     /// Seconds (10 to 600) after which what a killed worker held is delivered again
@@ -128,7 +128,7 @@ pub struct Config {
 /// The parts that the program can bring along.
 #[derive(Debug, Clone, Args)]
 pub struct EmbeddedConfig {
-    /// Folder of the private Postgres; unset, one below the user's data folder
+    /// Folder of the private Postgres; unset, one in the user's data folder, for root in `/var/tmp`
     #[arg(long, env = "EMBEDDED_PG_DIR")]
     pub embedded_pg_dir: Option<PathBuf>,
     /// Address of the embedded Pub/Sub server

@@ -48,15 +48,15 @@ impl Service {
     /// # Errors
     /// When a setting is missing or cannot be used, or the schema is not this program's own.
     pub async fn new(config: Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<Self> {
-        tracing::info!(?config, "configuration");
         let url = config.database.database_url.as_ref();
         let url = url.context("DATABASE_URL (--database-url) is not set; --embedded brings a private Postgres")?;
+        let blob = Blob::open(&config.blob.blob_url)?;
+        tracing::info!(?config, "configuration");
         let pool = database::connect(url.expose(), config.database.database_connections)
             .context("DATABASE_URL is not the address of a Postgres database")?;
         database::wait_until_it_answers(&pool, &shutdown).await?;
         database::require_current_schema(&pool).await?;
         let health = Health::default();
-        let blob = Blob::open(&config.blob.blob_url)?;
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
         Ok(Service { config, pool, shipper, metrics, health, shutdown })
     }

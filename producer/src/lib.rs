@@ -27,7 +27,7 @@ pub mod tables;
 mod tally;
 
 pub use files::write_reference_files;
-pub use options::{Options, Secret};
+pub use options::{Options, Secret, ratio};
 pub use pace::Rate;
 pub use purchases::{Fault, Purchase, Purchases};
 pub use run::run;

@@ -151,7 +151,8 @@ impl Options {
     }
 }
 
-fn ratio(text: &str) -> Result<f64, String> {
+/// Reads a share, from 0 to 1. Errs, with what was expected, on anything else.
+pub fn ratio(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
         _ => Err("a number from 0 to 1".to_owned()),

@@ -24,8 +24,8 @@ pub(super) struct Rejections {
 /// Rejected events by kind, reason and code: by count, ties by kind, reason and code.
 ///
 /// `reason` is the earliest stage that failed; an event with several codes counts once under each.
-/// `waiting` is how many of them are open dead letters that will be stored by themselves once the rows
-/// that they refer to appear. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
+/// `waiting` is how many of them are open dead letters of class `when_reference_appears`: nothing is
+/// wrong with them but that rows are missing. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
 /// rejection; `next` is always null.
 pub(super) async fn summary(State(api): State<Api>, mut query: Query) -> Result<Json<List<Rejections>>, Problem> {
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();

@@ -1,10 +1,11 @@
 //! `purser demo`: everything embedded, with a synthetic shop publishing into it.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use purser_producer::Rate;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, env = "PRODUCER_COUNT")]
     count: Option<u64>,
     /// The share of purchases that are broken, 0 to 1
-    #[arg(long, env = "PRODUCER_INVALID_RATIO", default_value_t = 0.15)]
+    #[arg(long, env = "PRODUCER_INVALID_RATIO", default_value_t = 0.15, value_parser = purser_producer::ratio)]
     invalid_ratio: f64,
     #[command(flatten)]
     config: Config,
@@ -45,16 +46,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     // Whatever emulator the environment names, the demo is alone with itself.
     config.pubsub.pubsub_emulator_host = None;
     let signals = Shutdown::on_signals();
+    let folder = Blob::folder_of(&config.blob.blob_url).map(PathBuf::from);
+    let folder = folder.context("the demo's shop writes files: BLOB_URL (--blob-url) must be a folder")?;
     let listener = listen(config.http.http_addr).await?;
     if args.fresh {
-        start_over(&config).await?;
+        start_over(&config, &folder).await?;
     }
     let embedded = Embedded::start(&mut config).await?;
     let (metrics, shutdown) = (Arc::new(Metrics::default()), Shutdown::default());
-    let service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone()).await?;
+    let service = tokio::select! {
+        service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone()) => service?,
+        () = signals.soft().cancelled() => return embedded.stop().await,
+    };
     say_where_everything_is(&config, &embedded)?;
     let shop = CancellationToken::new();
-    let selling = tokio::spawn(purser_producer::run(shop_options(&args, &config), shop.clone()));
+    let selling = tokio::spawn(purser_producer::run(shop_options(&args, &config, folder), shop.clone()));
     let serving = tokio::spawn(service.run(true, Some(listener)));
     let summary = tokio::spawn(summarise(Arc::clone(&metrics)));
 
@@ -87,9 +93,12 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 /// Removes the private database and what the demo wrote to the blob folder, and nothing else there.
-async fn start_over(config: &Config) -> anyhow::Result<()> {
+async fn start_over(config: &Config, folder: &Path) -> anyhow::Result<()> {
+    ensure!(
+        config.database.database_url.is_none(),
+        "--fresh forgets the private database, but DATABASE_URL names another"
+    );
     embedded::erase_postgres(config).await?;
-    let folder = PathBuf::from(config.blob.blob_url.trim_start_matches("file://"));
     for written in ["users", "articles", "purchases", "dead-letter"] {
         match tokio::fs::remove_dir_all(folder.join(written)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -99,7 +108,7 @@ async fn start_over(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn shop_options(args: &Args, config: &Config) -> purser_producer::Options {
+fn shop_options(args: &Args, config: &Config, blob: PathBuf) -> purser_producer::Options {
     purser_producer::Options {
         rate: args.rate,
         count: args.count,
@@ -107,7 +116,7 @@ fn shop_options(args: &Args, config: &Config) -> purser_producer::Options {
         project: config.pubsub.pubsub_project_id.clone(),
         emulator_host: config.pubsub.pubsub_emulator_host.clone(),
         database_url: config.database.database_url.as_ref().map(|url| url.expose().to_owned().into()),
-        blob: PathBuf::from(config.blob.blob_url.trim_start_matches("file://")),
+        blob,
         ..purser_producer::Options::default()
     }
 }
@@ -133,8 +142,9 @@ async fn summarise(metrics: Arc<Metrics>) {
         let totals = metrics.totals();
         let seconds = (now - since).as_secs_f64();
         let line = summary_line(&totals, (totals.received() - before.received()) as f64 / seconds);
-        let (start, end) = if terminal { ("\r\x1b[2K", "") } else { ("", "\n") };
-        if say(&format!("{start}{line}{end}")).is_err() {
+        // On a terminal the cursor goes back to the start, so that a log line begins there.
+        let end = if terminal { "\x1b[K\r" } else { "\n" };
+        if say(&format!("{line}{end}")).is_err() {
             return;
         }
         (before, since) = (totals, now);

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::builder::PossibleValuesParser;
 
 use super::terminal::{Progress, answer};
 use crate::blob::Blob;
-use crate::config::{BlobConfig, DatabaseConfig, PipelineConfig};
+use crate::config::{DatabaseConfig, PipelineConfig};
 use crate::database;
 use crate::dead_letters::Shipper;
 use crate::events::{KINDS, Kind};
@@ -37,8 +37,10 @@ pub(super) struct Args {
     again: bool,
     #[command(flatten)]
     database: DatabaseConfig,
-    #[command(flatten)]
-    blob: BlobConfig,
+    /// Ship dead letters there when done: a folder, `file:///…`, `gs://…`, `s3://…` or `az://…`; unset, they wait in
+    /// the database for a worker
+    #[arg(long, env = "BLOB_URL")]
+    blob_url: Option<String>,
     #[command(flatten)]
     pipeline: PipelineConfig,
 }
@@ -48,23 +50,26 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kind = Kind::named(&args.kind).context("no such kind of event")?;
     let mut objects = Vec::new();
     for url in &args.urls {
+        ensure!(url != "-", "standard input cannot be read twice, as ingesting does: give a file");
         objects.extend(list(url).await?);
     }
-    let blob = Blob::open(&args.blob.blob_url)?;
+    let blob = args.blob_url.as_deref().map(Blob::open).transpose()?;
     let ingestion = ingestion(&args, Shutdown::on_signals()).await?;
     let progress = Arc::new(Progress::new());
     let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();
     let summary = summary?;
     answer(&describe(&summary))?;
-    ship(&ingestion.pipeline, blob).await;
+    if let Some(blob) = blob {
+        ship(&ingestion.pipeline, blob).await;
+    }
     match summary.failed > 0 || summary.interrupted {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// Rejected records go to the blob store at once, since no worker need be running to ship them.
+/// Dead letters go to the blob store at once: no worker need be running to ship them.
 async fn ship(pipeline: &Pipeline, blob: Blob) {
     let Pipeline { pool, metrics, .. } = pipeline.clone();
     let shipper = Shipper { pool, blob, health: Health::default(), metrics };

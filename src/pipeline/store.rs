@@ -1,5 +1,4 @@
 //! One transaction decides everything about a batch: rows, rollups, ledger and dead letters.
-//! CORRECTNESS.md of the design calls these the rules of the batch transaction.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -217,7 +216,7 @@ fn blame_row(error: sqlx::Error) -> Failure {
         database.code().is_some_and(|code| ABOUT_THE_ROW.iter().any(|class| code.starts_with(class)))
     });
     match refused {
-        Some(database) => Failure::Row(database.to_string()),
+        Some(database) => Failure::Row(database.message().to_owned()),
         None => Failure::Unavailable(error),
     }
 }

@@ -151,7 +151,10 @@ impl Client {
 async fn answer<T>(call: impl Future<Output = Result<T, google_cloud_pubsub::Error>>) -> Result<(), Problem> {
     match timeout(PATIENCE, call).await {
         Ok(answered) => Ok(answered.map(|_| ())?),
-        Err(_) => Err(Problem::new(format!("the server did not answer within {} s", PATIENCE.as_secs()))),
+        Err(_) => {
+            let seconds = PATIENCE.as_secs();
+            Err(Problem::new(format!("Pub/Sub did not answer, or credentials could not be had, within {seconds} s")))
+        }
     }
 }
 

@@ -1,0 +1,25 @@
+//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store` or `-- end_to_end`; all three
+//! without a name. Each compares with a reference in the same run, since machines differ and are noisy.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
+#![expect(unreachable_pub, reason = "what benches share is public among them, not beyond")]
+
+mod common;
+mod end_to_end;
+mod store;
+mod validate;
+
+#[tokio::main]
+async fn main() {
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+    if wanted("validate") {
+        validate::run();
+    }
+    if wanted("store") {
+        store::run().await;
+    }
+    if wanted("end_to_end") {
+        end_to_end::run().await;
+    }
+}
