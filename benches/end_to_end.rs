@@ -12,7 +12,7 @@ use google_cloud_pubsub::model::Message;
 use pubsub_server::{Config, Server};
 use purser::events::Kind;
 use purser::health::Health;
-use purser::intake::{Delivery, Receipt as _, Source, pubsub};
+use purser::intake::{Delivery, Source, pubsub};
 use purser::pipeline::Pipeline;
 use purser::pipeline::worker::BatchLimits;
 use purser::shutdown::Shutdown;

@@ -94,7 +94,7 @@ fn rows(shop: &Shop, payloads: &[bytes::Bytes]) -> Vec<CopiedRow> {
             let id = uuid(&line["article_id"]);
             let article = shop.articles().iter().find(|article| article.id == id).unwrap();
             let quantity = line["quantity"].as_i64().unwrap() as i32;
-            (id, article.name.clone(), quantity, article.price, article.currency.to_string())
+            (id, article.name.clone(), quantity, article.price, article.currency.code().to_owned())
         };
         CopiedRow {
             id: uuid(&purchase["id_"]),
