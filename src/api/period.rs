@@ -120,7 +120,9 @@ mod tests {
         (!text.is_empty()).then(|| format!("{text}:00:00Z").parse().unwrap())
     }
 
-    fn cut(from: &str, to: &str) -> Vec<(&'static str, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+    type Cut = (&'static str, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+    fn cut(from: &str, to: &str) -> Vec<Cut> {
         let Segments { grains, froms, tos } = Segments::cut(Period { from: hour(from), to: hour(to) }, Grain::Month);
         grains.into_iter().zip(froms).zip(tos).map(|((grain, from), to)| (grain, from, to)).collect()
     }

@@ -25,6 +25,8 @@ pub use purchase::Purchase;
 /// Every kind of event.
 pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
 
+type Checking<'a> = BoxFuture<'a, Result<Verdicts, Unavailable>>;
+
 /// A kind of event with its type erased, for whoever treats all kinds alike.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -35,7 +37,7 @@ pub struct Kind {
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
-    check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> BoxFuture<'a, Result<Verdicts, Unavailable>>,
+    check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
 }
 
 impl Kind {

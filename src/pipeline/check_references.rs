@@ -129,9 +129,9 @@ impl References {
                 Table::Articles => articles.want(reference.id),
             }
         }
-        let users = users.complete(|ids| self.ask(Table::Users, "address", ids), |row| user(row)).await?;
+        let users = users.complete(|ids| self.ask(Table::Users, "address", ids), user).await?;
         let articles = articles
-            .complete(|ids| self.ask(Table::Articles, "name, price::text, currency::text", ids), |row| article(row))
+            .complete(|ids| self.ask(Table::Articles, "name, price::text, currency::text", ids), article)
             .await?;
         Ok(Known { users, articles })
     }

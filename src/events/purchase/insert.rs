@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{HASH_VERSION, Line, Purchase, Row};
+use crate::domain::State;
 use crate::events::{ContentHash, EventKind as _};
 use crate::pipeline::copy::BinaryCopy;
 
@@ -30,7 +31,7 @@ async fn insert_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resul
         occurred.push(*occurred_at);
         received.push(*received_at);
         users.push(*user_id);
-        states.push(state.as_ref().map(|state| state.as_str()));
+        states.push(state.as_ref().map(State::as_str));
         hashes.push(Purchase::content_hash(row));
     }
     sqlx::query_scalar(

@@ -93,7 +93,8 @@ async fn insert_waiting(conn: &mut PgConnection, letters: &[&DeadLetter]) -> sql
 }
 
 async fn roll_up(conn: &mut PgConnection, letters: &[&DeadLetter], shard: i16) -> sqlx::Result<()> {
-    let mut deltas: BTreeMap<(DateTime<Utc>, &str, &str, &str), (i64, DateTime<Utc>)> = BTreeMap::new();
+    // By hour, kind, reason and code: how many, and the last of them.
+    let mut deltas: BTreeMap<_, (i64, DateTime<Utc>)> = BTreeMap::new();
     for letter in letters {
         let hour = start_of_hour(letter.failed_at);
         for code in letter.codes() {

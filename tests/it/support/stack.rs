@@ -67,7 +67,7 @@ struct Flags {
 impl Stack {
     /// On a database of the shared server.
     pub async fn new() -> Stack {
-        let database = database_with("sold", |url| prepare(url)).await;
+        let database = database_with("sold", prepare).await;
         Stack::on(Postgres::Shared(database)).await
     }
 
