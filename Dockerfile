@@ -2,7 +2,7 @@
 # business in production). Plain syntax only: docker-compose 1.29 builds with the classic builder.
 
 # The manifests beside empty sources are all that compiling the dependencies needs. As a stage of their own
-# they change only when a manifest does, so that an edit of our code does not compile 400 crates again.
+# they change only when a manifest does, so that an edit of our code does not compile 300 crates again.
 FROM rust:1.95-slim-bookworm AS manifests
 WORKDIR /all
 COPY . .
@@ -16,7 +16,7 @@ RUN mkdir /manifests \
 # The C compiler that aws-lc-sys and zstd-sys ask for is in this image; nothing else is.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
-# Stack traces keep the names of functions without it, in a third of the size.
+# Stack traces keep the names of functions without it, and the binaries are half as large.
 ENV CARGO_PROFILE_RELEASE_STRIP=debuginfo
 COPY --from=manifests /manifests .
 RUN cargo build --release --locked --bin purser --bin producer

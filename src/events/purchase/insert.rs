@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{HASH_VERSION, Line, Purchase, Row};
@@ -11,15 +11,40 @@ use crate::events::{ContentHash, EventKind as _};
 use crate::pipeline::copy::BinaryCopy;
 
 /// Inserts the purchases that are not there yet, then the lines of exactly those.
+///
+/// Nearly every batch is all new, and `COPY` writes that twice as fast as `INSERT … ON CONFLICT` does. It
+/// is tried first, under a savepoint; where a key is taken, the insert that leaves taken keys alone follows.
 pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {
-    let inserted = insert_purchases(conn, rows).await?;
-    if inserted.len() == rows.len() {
+    if copy_purchases(conn, rows).await? {
         copy_lines(conn, rows.iter().copied()).await?;
-    } else {
-        let new: HashSet<Uuid> = inserted.iter().copied().collect();
-        copy_lines(conn, rows.iter().copied().filter(|row| new.contains(&row.purchase.id))).await?;
+        return Ok(rows.iter().map(|row| row.purchase.id).collect());
     }
+    let inserted = insert_purchases(conn, rows).await?;
+    let new: HashSet<Uuid> = inserted.iter().copied().collect();
+    copy_lines(conn, rows.iter().copied().filter(|row| new.contains(&row.purchase.id))).await?;
     Ok(inserted)
+}
+
+/// `false`, and nothing done, when one of the keys is taken.
+async fn copy_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<bool> {
+    let mut copy = BinaryCopy::new(7);
+    for row in rows {
+        let Row { purchase: Purchase { id, occurred_at, user_id, lines: _ }, received_at, state, articles: _ } = row;
+        copy.row().value(id)?.value(occurred_at)?.value(received_at)?.value(user_id)?;
+        copy.value(state.as_ref().map(State::as_str))?;
+        copy.value(Purchase::content_hash(row).as_slice())?.value(HASH_VERSION)?;
+    }
+    let mut savepoint = conn.begin().await?;
+    let columns = "id, occurred_at, received_at, user_id, state, content_hash, hash_version";
+    match copy.send(&mut savepoint, &format!("COPY purchases ({columns}) FROM STDIN (FORMAT binary)")).await {
+        Ok(_) => savepoint.commit().await.map(|()| true),
+        Err(error) if is_taken(&error) => savepoint.rollback().await.map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|database| database.is_unique_violation())
 }
 
 async fn insert_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {

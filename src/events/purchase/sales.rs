@@ -1,89 +1,94 @@
 //! The rollups of purchases: sales by state, by article and over time, at three grains.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::Row;
-use crate::domain::{start_of_day, start_of_hour, start_of_month};
+use crate::domain::{State, start_of_day, start_of_hour, start_of_month};
+use crate::pipeline::check_references::Article;
 
 /// What stands in a rollup where a purchase has no state, or an article no currency.
 const UNKNOWN: &str = "unknown";
 
-/// Where a sale is counted: grain, start of the period (UTC), value of the dimension, currency.
-type Cell = (&'static str, DateTime<Utc>, String, String);
-
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Measures {
+/// What is summed up.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Measures<'r> {
     purchases: i64,
     units: i64,
     amount: Decimal,
-    name: Option<String>,
+    name: Option<&'r str>,
 }
 
-type Deltas = BTreeMap<Cell, Measures>;
+/// Where an hour's sale is counted: the hour (UTC), the value of the dimension, the currency.
+type Hourly<'r, D> = HashMap<(DateTime<Utc>, D, &'r str), Measures<'r>>;
 
-/// The deltas of a batch, by rollup. Sorted, so that transactions lock rollup rows in one order.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Sales {
-    by_state: Deltas,
-    by_article: Deltas,
-    over_time: Deltas,
-}
+/// The same at every grain, in one order for all transactions, so that they lock rollup rows in that order.
+type Deltas<'r> = BTreeMap<(&'static str, DateTime<Utc>, String, &'r str), Measures<'r>>;
 
 /// Adds rows that were really inserted to the rollups.
 pub(super) async fn roll_up(conn: &mut PgConnection, rows: &[&Row], shard: i16) -> sqlx::Result<()> {
-    let Sales { by_state, by_article, over_time } = fold(rows);
-    upsert(conn, BY_STATE, by_state, shard).await?;
-    upsert(conn, BY_ARTICLE, by_article, shard).await?;
-    upsert(conn, OVER_TIME, over_time, shard).await
+    let Sales { by_state, by_article, over_time } = Sales::of(rows);
+    upsert(conn, BY_STATE, every_grain(by_state, str::to_owned), shard).await?;
+    upsert(conn, BY_ARTICLE, every_grain(by_article, |article| article.to_string()), shard).await?;
+    upsert(conn, OVER_TIME, every_grain(over_time, |()| String::new()), shard).await
 }
 
-fn fold(rows: &[&Row]) -> Sales {
-    let mut hourly = Sales::default();
-    for row in rows {
-        hourly.add(row);
+/// The sales of a batch by hour, for each rollup.
+#[derive(Default)]
+struct Sales<'r> {
+    by_state: Hourly<'r, &'r str>,
+    by_article: Hourly<'r, Uuid>,
+    over_time: Hourly<'r, ()>,
+}
+
+impl<'r> Sales<'r> {
+    fn of(rows: &[&'r Row]) -> Self {
+        let mut sales = Sales::default();
+        for row in rows {
+            sales.add(row);
+        }
+        sales
     }
-    let Sales { by_state, by_article, over_time } = hourly;
-    Sales { by_state: coarser(by_state), by_article: coarser(by_article), over_time: coarser(over_time) }
-}
 
-impl Sales {
-    fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &'r Row) {
         let hour = start_of_hour(row.purchase.occurred_at);
-        let state = row.state.as_ref().map_or(UNKNOWN, |state| state.as_str());
-        let (mut currencies, mut articles) = (BTreeSet::new(), BTreeSet::new());
-        for (line, article) in row.purchase.lines.iter().zip(&row.articles) {
-            let currency = article.currency.as_deref().unwrap_or(UNKNOWN);
+        let state = row.state.as_ref().map_or(UNKNOWN, State::as_str);
+        for (number, (line, article)) in row.purchase.lines.iter().zip(&row.articles).enumerate() {
+            let currency = currency(article);
             let units = i64::from(line.quantity);
             let amount = article.price.map_or(Decimal::ZERO, |price| price * Decimal::from(units));
-            let count = |deltas: &mut Deltas, dimension: String, purchases: bool| {
-                let cell = deltas.entry(("hour", hour, dimension, currency.to_owned())).or_default();
-                cell.purchases += i64::from(purchases);
-                cell.units += units;
-                cell.amount += amount;
-                cell.name.clone_from(&article.name);
-            };
-            let first_line = currencies.is_empty();
-            count(&mut self.over_time, String::new(), first_line);
-            count(&mut self.by_state, state.to_owned(), currencies.insert(currency));
-            count(&mut self.by_article, line.article_id.to_string(), articles.insert(line.article_id));
+            let sale = Measures { purchases: 0, units, amount, name: article.name.as_deref() };
+            let new_currency = row.articles[..number].iter().all(|before| self::currency(before) != currency);
+            let new_article = row.purchase.lines[..number].iter().all(|before| before.article_id != line.article_id);
+            add(self.over_time.entry((hour, (), currency)).or_default(), sale, number == 0);
+            add(self.by_state.entry((hour, state, currency)).or_default(), sale, new_currency);
+            add(self.by_article.entry((hour, line.article_id, currency)).or_default(), sale, new_article);
         }
     }
 }
 
+fn currency(article: &Article) -> &str {
+    article.currency.as_deref().unwrap_or(UNKNOWN)
+}
+
+fn add<'r>(sum: &mut Measures<'r>, sale: Measures<'r>, counts_as_purchase: bool) {
+    sum.purchases += sale.purchases + i64::from(counts_as_purchase);
+    sum.units += sale.units;
+    sum.amount += sale.amount;
+    sum.name = sale.name;
+}
+
 /// Adds the days and months that the hours belong to.
-fn coarser(hours: Deltas) -> Deltas {
+fn every_grain<'r, D>(hours: Hourly<'r, D>, text: impl Fn(D) -> String) -> Deltas<'r> {
     let mut all = Deltas::new();
-    for ((_, hour, dimension, currency), delta) in hours {
+    for ((hour, dimension, currency), delta) in hours {
+        let dimension = text(dimension);
         for (grain, start) in [("hour", hour), ("day", start_of_day(hour)), ("month", start_of_month(hour))] {
-            let sum = all.entry((grain, start, dimension.clone(), currency.clone())).or_default();
-            sum.purchases += delta.purchases;
-            sum.units += delta.units;
-            sum.amount += delta.amount;
-            sum.name.clone_from(&delta.name);
+            add(all.entry((grain, start, dimension.clone(), currency)).or_default(), delta, false);
         }
     }
     all
@@ -120,7 +125,7 @@ const OVER_TIME: &str = "
         units = sum.units + EXCLUDED.units,
         amount = sum.amount + EXCLUDED.amount";
 
-async fn upsert(conn: &mut PgConnection, sql: &'static str, deltas: Deltas, shard: i16) -> sqlx::Result<()> {
+async fn upsert(conn: &mut PgConnection, sql: &'static str, deltas: Deltas<'_>, shard: i16) -> sqlx::Result<()> {
     let (mut grains, mut starts, mut dimensions, mut currencies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut purchases, mut units, mut amounts, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for ((grain, start, dimension, currency), delta) in deltas {
