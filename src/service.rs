@@ -1,5 +1,6 @@
 //! A running process: the worker, the HTTP service, or both, wired together and taken down in order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ const HTTP_LINGER: Duration = Duration::from_millis(2);
 /// How long the last dead letters may take to be shipped when the process stops.
 const LAST_SHIPPING: Duration = Duration::from_secs(5);
 
+/// What a process does.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles {
+    /// Takes messages off Pub/Sub.
+    pub worker: bool,
+    /// Answers questions and takes events in over HTTP.
+    pub api: bool,
+}
+
 /// A process that is ready to run.
 pub struct Service {
     config: Config,
@@ -61,22 +71,26 @@ impl Service {
         Ok(Service { config, pool, shipper, metrics, health, shutdown })
     }
 
-    /// Runs until the shutdown, and to the end of what was in flight by then. `listener` is where the
-    /// HTTP service answers, if it has that role.
+    /// Runs until the shutdown, and to the end of what was in flight by then. On `listener` it answers
+    /// how it is and, in the role of the HTTP service, everything else.
     ///
     /// # Errors
     /// When a part of it failed; the others were then stopped in order.
-    pub async fn run(self, worker: bool, listener: Option<TcpListener>) -> anyhow::Result<()> {
+    pub async fn run(self, roles: Roles, listener: TcpListener) -> anyhow::Result<()> {
         let shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         let mut parts = JoinSet::new();
-        if worker {
+        if roles.worker {
+            self.health.fails(pubsub::SERVICE, "not connected yet");
             for kind in KINDS {
                 parts.spawn(self.subscription(kind));
             }
         }
-        if let Some(listener) = listener {
-            self.answer_http(listener, &mut parts);
-        }
+        let router = match roles.api {
+            true => api::router(self.api(self.take_in_http(&mut parts))),
+            false => api::operations_router(self.api(BTreeMap::new())),
+        };
+        let shutdown = self.shutdown.clone();
+        parts.spawn(async move { api::serve(listener, router, &shutdown).await });
         let mut result = Ok(());
         while let Some(part) = parts.join_next().await {
             let part = part.context("a part of the process panicked").flatten();
@@ -120,18 +134,23 @@ impl Service {
         }
     }
 
-    fn answer_http(&self, listener: TcpListener, parts: &mut JoinSet<anyhow::Result<()>>) {
-        let mut intakes = Vec::new();
+    /// Starts what decides the events that requests bring.
+    fn take_in_http(&self, parts: &mut JoinSet<anyhow::Result<()>>) -> BTreeMap<&'static str, HttpIntake> {
+        let mut intakes = BTreeMap::new();
         for kind in KINDS {
             let (sender, deliveries) = mpsc::channel(WAITING);
-            intakes.push(HttpIntake::new(kind.name, sender));
+            intakes.insert(kind.name, HttpIntake::new(kind.name, sender));
             let limits = BatchLimits { linger: HTTP_LINGER, ..self.config.pipeline.batches() };
             parts.spawn(kind.decide(self.pipeline(), Source::Http, deliveries, limits));
         }
+        intakes
+    }
+
+    fn api(&self, intakes: BTreeMap<&'static str, HttpIntake>) -> Api {
         let http = &self.config.http;
-        let api = Api {
+        Api {
             pool: self.pool.clone(),
-            intakes: Arc::new(intakes.into_iter().map(|intake| (intake.kind(), intake)).collect()),
+            intakes: Arc::new(intakes),
             health: self.health.clone(),
             metrics: Arc::clone(&self.metrics),
             tokens: Arc::new(Tokens {
@@ -141,9 +160,7 @@ impl Service {
                 allow_anonymous: http.http_allow_anonymous,
             }),
             max_event_bytes: self.config.pipeline.max_event_bytes,
-        };
-        let shutdown = self.shutdown.clone();
-        parts.spawn(async move { api::serve(listener, api::router(api), &shutdown).await });
+        }
     }
 
     fn pipeline(&self) -> Pipeline {

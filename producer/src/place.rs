@@ -6,7 +6,7 @@ use anyhow::Context;
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
-use google_cloud_gax::retry_policy::RetryPolicyExt;
+use google_cloud_gax::retry_policy::{NeverRetry, RetryPolicyExt};
 use google_cloud_pubsub::client::{Publisher, TopicAdmin};
 use google_cloud_pubsub::retry_policy::RetryableErrors;
 
@@ -63,9 +63,17 @@ impl Place {
             .with_backoff_policy(backoff);
         if let Some(endpoint) = &self.endpoint {
             let nobody = anonymous::Builder::new().build();
-            builder = builder.with_endpoint(endpoint).with_credentials(nobody);
+            // The client's own retry could hit the moment at which a restarted emulator has the topic
+            // again and not yet its subscription: we look first.
+            let no_retry = NeverRetry.with_time_limit(SEND_LIMIT);
+            builder = builder.with_endpoint(endpoint).with_credentials(nobody).with_retry_policy(no_retry);
         }
         builder.build().await.context("cannot make a Pub/Sub publisher")
+    }
+
+    /// Whether it is on an emulator, which forgets its topics when it restarts.
+    pub(crate) fn is_forgetful(&self) -> bool {
+        self.endpoint.is_some()
     }
 
     /// Makes the topic on an emulator (never on Google Cloud), then waits until publishing makes sense,

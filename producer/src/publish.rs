@@ -100,8 +100,7 @@ impl Line {
     ) -> anyhow::Result<Vec<Pending<T>>> {
         let mut current = self.current.write().await;
         patience.wait(cause).await;
-        if is_not_found(cause) {
-            // An emulator that restarts forgets its topics.
+        if is_not_found(cause) || self.place.is_forgetful() {
             self.place.ready().await?;
         }
         *current = self.place.publisher().await?;

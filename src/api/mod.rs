@@ -56,10 +56,6 @@ pub struct Api {
 pub fn router(api: Api) -> Router {
     let guarded = |token: Guard| from_fn_with_state((api.clone(), token), guard);
 
-    let open = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
     let events = Router::new().route("/events/{kind}", post(events::submit)).route_layer(guarded(Guard::Ingest));
     let personal = Router::new().route("/purchases/{id}", get(purchases::show)).route_layer(guarded(Guard::Api));
     let sums = Router::new()
@@ -69,7 +65,23 @@ pub fn router(api: Api) -> Router {
         .route("/rejections/summary", get(rejections::summary))
         .route_layer(guarded(Guard::Read));
 
-    let routes = open.merge(events).merge(personal).merge(sums).with_state(api);
+    finish(operations().merge(events).merge(personal).merge(sums), api)
+}
+
+/// The routes of a process that only works: how it is.
+pub fn operations_router(api: Api) -> Router {
+    finish(operations(), api)
+}
+
+fn operations() -> Router<Api> {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+}
+
+fn finish(routes: Router<Api>, api: Api) -> Router {
+    let routes = routes.with_state(api);
     layers::around(routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method))
 }
 

@@ -13,7 +13,7 @@ use super::serve::listen;
 use crate::blob::Blob;
 use crate::config::Config;
 use crate::embedded::{self, Embedded};
-use crate::service::Service;
+use crate::service::{Roles, Service};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Metrics, Totals};
 
@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     say_where_everything_is(&config, &embedded)?;
     let shop = CancellationToken::new();
     let selling = tokio::spawn(purser_producer::run(shop_options(&args, &config, folder), shop.clone()));
-    let serving = tokio::spawn(service.run(true, Some(listener)));
+    let serving = tokio::spawn(service.run(Roles { worker: true, api: true }, listener));
     let summary = tokio::spawn(summarise(Arc::clone(&metrics)));
 
     tokio::select! {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::service::Roles;
 use crate::telemetry::{LogFormat, log_to_stderr};
 
 /// Takes shop events off Google Cloud Pub/Sub, keeps the good ones in Postgres exactly once, and the
@@ -31,7 +32,7 @@ enum Command {
     Demo(Box<demo::Args>),
     /// Worker and HTTP service in one process
     Serve(Box<serve::Args>),
-    /// The worker alone: Pub/Sub to Postgres and dead letters
+    /// The worker alone: Pub/Sub to Postgres and dead letters; answers how it is over HTTP
     Worker(Box<serve::Args>),
     /// The HTTP service alone
     Api(Box<serve::Args>),
@@ -54,9 +55,9 @@ impl Cli {
         log_to_stderr(self.log_format);
         match self.command {
             Command::Demo(args) => demo::run(*args).await?,
-            Command::Serve(args) => serve::run(*args, serve::Roles { worker: true, api: true }).await?,
-            Command::Worker(args) => serve::run(*args, serve::Roles { worker: true, api: false }).await?,
-            Command::Api(args) => serve::run(*args, serve::Roles { worker: false, api: true }).await?,
+            Command::Serve(args) => serve::run(*args, Roles { worker: true, api: true }).await?,
+            Command::Worker(args) => serve::run(*args, Roles { worker: true, api: false }).await?,
+            Command::Api(args) => serve::run(*args, Roles { worker: false, api: true }).await?,
             Command::Migrate(args) => serve::migrate(args).await?,
             Command::Import(args) => return import::run(args).await,
             Command::Ingest(args) => return ingest::run(args).await,

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::config::{Config, DatabaseConfig};
 use crate::database;
 use crate::embedded::Embedded;
-use crate::service::Service;
+use crate::service::{Roles, Service};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -23,20 +23,13 @@ pub(super) struct Args {
     config: Config,
 }
 
-/// What the process does.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Roles {
-    pub(super) worker: bool,
-    pub(super) api: bool,
-}
-
 pub(super) async fn run(args: Args, roles: Roles) -> anyhow::Result<()> {
     let Args { embedded, mut config } = args;
     let shutdown = Shutdown::on_signals();
-    let listener = if roles.api { Some(listen(config.http.http_addr).await?) } else { None };
+    let listener = listen(config.http.http_addr).await?;
     let parts = if embedded { Some(Embedded::start(&mut config).await?) } else { None };
     let service = Service::new(config, Arc::new(Metrics::default()), shutdown).await?;
-    let served = service.run(roles.worker, listener).await;
+    let served = service.run(roles, listener).await;
     if let Some(parts) = parts {
         parts.stop().await?;
     }

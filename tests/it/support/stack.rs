@@ -15,7 +15,7 @@ use private_postgres::testing::{FaultServer, TestDatabase, database_with};
 use pubsub_server::Server;
 use purser::config::Config;
 use purser::database;
-use purser::service::Service;
+use purser::service::{Roles, Service};
 use purser::shutdown::Shutdown;
 use purser::telemetry::Metrics;
 use purser_producer::{Purchase, Purchases, Shop};
@@ -105,6 +105,7 @@ impl Stack {
             format!("--database-url={}", self.rig.url),
             format!("--pubsub-emulator-host={}", self.pubsub.addr()),
             format!("--blob-url={blob}"),
+            "--http-addr=127.0.0.1:0".to_owned(),
             "--pubsub-lease-seconds=10".to_owned(),
             "--batch-events=50".to_owned(),
             "--batches-in-flight=3".to_owned(),
@@ -122,7 +123,8 @@ impl Stack {
         let flags = Flags::parse_from(["worker".to_owned()].into_iter().chain(self.flags()).chain(more));
         let shutdown = Shutdown::default();
         let service = Service::new(flags.config, Arc::new(Metrics::default()), shutdown.clone()).await.unwrap();
-        let running = tokio::spawn(service.run(true, None));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let running = tokio::spawn(service.run(Roles { worker: true, api: false }, listener));
         self.subscribed().await;
         Worker { shutdown, running }
     }
