@@ -22,4 +22,4 @@ COMMENT ON COLUMN batches.stored IS 'Events that became rows.';
 COMMENT ON COLUMN batches.duplicate IS 'Events that were stored, or rejected, before with the same content.';
 COMMENT ON COLUMN batches.rejected IS 'Events that became dead letters.';
 COMMENT ON COLUMN batches.ignored IS 'Messages that hold no event of this kind.';
-COMMENT ON COLUMN batches.committed_at IS 'Start of the transaction that decided the batch.';
+COMMENT ON COLUMN batches.committed_at IS 'When the batch was about to commit.';

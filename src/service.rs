@@ -77,7 +77,7 @@ impl Service {
     /// # Errors
     /// When a part of it failed; the others were then stopped in order.
     pub async fn run(self, roles: Roles, listener: TcpListener) -> anyhow::Result<()> {
-        let shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
+        let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         let mut parts = JoinSet::new();
         if roles.worker {
             self.health.fails(pubsub::SERVICE, "not connected yet");
@@ -101,10 +101,13 @@ impl Service {
             // A part that ends is either told to, or broken; in both cases the others end too.
             self.shutdown.stop();
         }
-        shipping.await.context("the shipper panicked")?;
-        match tokio::time::timeout(LAST_SHIPPING, self.shipper.ship()).await {
-            Ok(Ok(_)) => {}
-            _ => tracing::info!("some dead letters stay in the database, to be shipped at the next start"),
+        let last = async {
+            (&mut shipping).await.context("the shipper panicked")?;
+            anyhow::Ok(self.shipper.ship().await?)
+        };
+        if !matches!(tokio::time::timeout(LAST_SHIPPING, last).await, Ok(Ok(_))) {
+            tracing::info!("some dead letters stay in the database, to be shipped at the next start");
+            shipping.abort();
         }
         result
     }

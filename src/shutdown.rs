@@ -41,9 +41,17 @@ impl Shutdown {
         shutdown
     }
 
-    /// Begins to stop softly.
+    /// Begins to stop softly, and gives up after the grace. Only within a tokio runtime.
     pub fn stop(&self) {
+        if self.soft.is_cancelled() {
+            return;
+        }
         self.soft.cancel();
+        let hard = self.hard.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Shutdown::GRACE).await;
+            hard.cancel();
+        });
     }
 
     /// Gives up.

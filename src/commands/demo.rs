@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use purser_producer::Rate;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::listen;
@@ -52,7 +53,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if args.fresh {
         start_over(&config, &folder).await?;
     }
-    let embedded = Embedded::start(&mut config).await?;
+    let embedded = tokio::select! {
+        embedded = Embedded::start(&mut config) => embedded?,
+        () = signals.soft().cancelled() => return Ok(()),
+    };
     let (metrics, shutdown) = (Arc::new(Metrics::default()), Shutdown::default());
     let service = tokio::select! {
         service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone()) => service?,
@@ -60,22 +64,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     };
     say_where_everything_is(&config, &embedded)?;
     let shop = CancellationToken::new();
-    let selling = tokio::spawn(purser_producer::run(shop_options(&args, &config, folder), shop.clone()));
+    tokio::spawn(give_up_with(signals.clone(), shutdown.clone()));
+    let mut selling = tokio::spawn(purser_producer::run(shop_options(&args, &config, folder), shop.clone()));
     let serving = tokio::spawn(service.run(Roles { worker: true, api: true }, listener));
     let summary = tokio::spawn(summarise(Arc::clone(&metrics)));
 
-    tokio::select! {
-        () = signals.soft().cancelled() => {}
-        () = shutdown.soft().cancelled() => {}
-    }
+    let sold = tokio::select! {
+        () = signals.soft().cancelled() => None,
+        () = shutdown.soft().cancelled() => None,
+        failed = failure(&mut selling) => Some(failed),
+    };
     shop.cancel();
-    let sold = selling.await?;
+    let sold = match sold {
+        Some(failed) => Err(failed),
+        None if selling.is_finished() => Ok(()),
+        None => selling.await?.map(drop),
+    };
     // The backlog lives in this process: store what was published before it goes.
     tokio::select! {
         () = until(|| embedded.unacknowledged() == 0) => {}
         () = tokio::time::sleep(DRAIN) => {}
         () = shutdown.soft().cancelled() => {}
-        () = signals.hard().cancelled() => shutdown.give_up(),
     }
     shutdown.stop();
     let served = serving.await?;
@@ -84,6 +93,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     embedded.stop().await?;
     sold?;
     served
+}
+
+/// Passes a second Ctrl-C on to the service, which does not hear the first at once.
+async fn give_up_with(signals: Shutdown, service: Shutdown) {
+    signals.hard().cancelled().await;
+    service.give_up();
+}
+
+/// What the shop failed of, if it ever does. One that has sold what it was told to has not failed.
+async fn failure(selling: &mut JoinHandle<anyhow::Result<purser_producer::Summary>>) -> anyhow::Error {
+    match selling.await {
+        Ok(Ok(_)) => std::future::pending().await,
+        Ok(Err(failed)) => failed,
+        Err(panicked) => panicked.into(),
+    }
 }
 
 async fn until(condition: impl Fn() -> bool) {

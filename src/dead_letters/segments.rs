@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::start_of_hour;
 
 /// The most records of a segment.
-const RECORDS: usize = 5000;
+pub(super) const RECORDS: usize = 5000;
 /// The most bytes of a segment, unless a single record is larger.
 const BYTES: i64 = 8 << 20;
 

@@ -76,12 +76,16 @@ impl Shipper {
     /// # Errors
     /// When the blob store or the database is away. What was shipped by then stays shipped.
     pub async fn ship(&self) -> Result<usize, NotShipped> {
-        while segments::assign(&self.pool).await? > 0 {}
         let mut shipped = 0;
-        for (id, object) in self.unshipped().await? {
-            shipped += self.ship_segment(id, &object).await?;
+        loop {
+            let assigned = segments::assign(&self.pool).await?;
+            for (id, object) in self.unshipped().await? {
+                shipped += self.ship_segment(id, &object).await?;
+            }
+            if assigned < segments::RECORDS {
+                return Ok(shipped);
+            }
         }
-        Ok(shipped)
     }
 
     async fn unshipped(&self) -> sqlx::Result<Vec<(Uuid, String)>> {

@@ -1,7 +1,7 @@
 //! Connections whose work may be cut off.
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, PgPool, Postgres, Transaction};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 /// A connection that goes back to its pool only when its work has come to an end. One that is dropped in
 /// the middle of a statement, by a timeout or at a hard stop, is closed: answers may be under way on it.
@@ -13,10 +13,11 @@ impl Borrowed {
     }
 
     pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
-        match &mut self.0 {
-            Some(conn) => conn.begin().await,
-            None => Err(sqlx::Error::PoolClosed),
-        }
+        self.get()?.begin().await
+    }
+
+    pub(super) fn get(&mut self) -> sqlx::Result<&mut PgConnection> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
     pub(super) fn give_back(mut self) {

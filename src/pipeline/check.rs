@@ -35,7 +35,10 @@ pub async fn check<K: EventKind>(
     };
     let exists = |reference: &_| known.as_ref().is_none_or(|known| known.has(reference));
     let judge = |examined| match examined {
-        Examined::Events(drafts) => drafts.into_iter().map(|draft| verdict::<K>(draft, exists).map(drop)).collect(),
+        Examined::Events(drafts) => drafts
+            .into_iter()
+            .map(|draft| verdict::<K>(draft, exists).map(drop).map_err(|(rejection, _)| rejection))
+            .collect(),
         Examined::Unreadable(rejection) => vec![Err(rejection)],
     };
     Ok(examined.into_iter().map(judge).collect())

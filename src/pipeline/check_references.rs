@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, PgPool, Row};
 use uuid::Uuid;
 
 use super::Unavailable;
+use super::borrowed::Borrowed;
 use super::shape::Place;
 use super::verdict::{MissingReference, Table, Violation};
 use crate::domain::State;
@@ -143,17 +144,20 @@ impl References {
         columns: &'static str,
         ids: Vec<Uuid>,
     ) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
+        let mut conn = Borrowed::from(&self.pool).await?;
         let id_type: String = sqlx::query_scalar(
             "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'id'",
         )
         .bind(table.as_str())
         .persistent(false)
-        .fetch_one(&self.pool)
+        .fetch_one(conn.get()?)
         .await?;
         let array = if id_type == "uuid" { "uuid[]" } else { "text[]" };
         let sql = format!("SELECT id::text, {columns} FROM {table} WHERE id = ANY($1::text[]::{array})");
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-        sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(&self.pool).await
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(conn.get()?).await?;
+        conn.give_back();
+        Ok(rows)
     }
 }
 
@@ -168,7 +172,12 @@ fn user(row: &sqlx::postgres::PgRow) -> sqlx::Result<User> {
 
 fn article(row: &sqlx::postgres::PgRow) -> sqlx::Result<Article> {
     let price: Option<&str> = row.try_get(2)?;
-    Ok(Article { name: row.try_get(1)?, price: price.and_then(money), currency: row.try_get(3)? })
+    Ok(Article { name: row.try_get(1)?, price: price.and_then(money), currency: currency(row.try_get(3)?) })
+}
+
+/// A longer text is no currency, and would not fit into the key of a rollup.
+fn currency(text: Option<String>) -> Option<String> {
+    text.filter(|currency| currency.len() <= 16)
 }
 
 /// A price as Postgres prints it; `NaN`, infinities and what is beyond 15 digits are no money.

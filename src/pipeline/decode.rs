@@ -113,7 +113,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let mut object = Vec::with_capacity(4);
+        let mut object = Vec::new();
         while let Some((Name(name), value)) = entries.next_entry()? {
             object.push((name, value));
         }

@@ -47,7 +47,9 @@ pub(super) async fn open(conn: &mut PgConnection, batch: Uuid, kind: &str, sourc
 /// Writes the counts: the last statement of the transaction.
 pub(super) async fn close(conn: &mut PgConnection, batch: Uuid, counts: Counts) -> sqlx::Result<()> {
     let update = sqlx::query(
-        "UPDATE batches SET received = $2, stored = $3, duplicate = $4, rejected = $5, ignored = $6 WHERE id = $1",
+        "UPDATE batches SET received = $2, stored = $3, duplicate = $4, rejected = $5, ignored = $6,
+                            committed_at = clock_timestamp()
+         WHERE id = $1",
     );
     let Counts { stored, duplicate, rejected, ignored } = counts;
     let update = update.bind(batch).bind(counts.received()).bind(stored).bind(duplicate);

@@ -1,6 +1,7 @@
 //! What happens to every delivery, the same for every kind and every source.
 
 mod availability;
+mod batch;
 mod borrowed;
 pub mod check;
 pub mod check_references;
@@ -15,10 +16,11 @@ pub mod verdict;
 pub mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::PgPool;
 
-use crate::events::EventKind;
+use crate::events::{ContentHash, EventKind};
 use crate::intake::{Delivery, Source};
 use crate::shutdown::{Shutdown, Stopped};
 use crate::telemetry::Metrics;
@@ -29,8 +31,17 @@ use verdict::Rejection;
 /// The world is not as it should be: a database or a network is away. Says nothing about an event:
 /// nothing is dead-lettered, nothing acknowledged; whoever gets it holds, waits and tries again.
 #[derive(Debug, thiserror::Error)]
-#[error("postgres is unavailable: {0}")]
-pub struct Unavailable(#[from] pub sqlx::Error);
+pub enum Unavailable {
+    /// It could not be asked, or could not answer.
+    #[error("postgres is unavailable: {0}")]
+    Database(#[from] sqlx::Error),
+    /// It did not answer, and did not hang up.
+    #[error("postgres has not answered for {} s", .0.as_secs())]
+    Frozen(Duration),
+    /// It refuses even the barest dead letter of an event, which cannot be the event's fault.
+    #[error("postgres refuses a dead letter: {0}")]
+    Refused(String),
+}
 
 /// What became of one event of a committed delivery.
 #[derive(Debug, Clone)]
@@ -61,6 +72,8 @@ pub struct Judged<K: EventKind> {
     position: u32,
     key: Option<K::Key>,
     verdict: Result<K::Row, Rejection>,
+    /// Of an event that was rejected for missing rows alone.
+    content: Option<ContentHash>,
     /// How often Postgres has refused it, alone in its batch.
     refusals: u32,
 }

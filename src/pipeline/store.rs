@@ -1,13 +1,13 @@
 //! One transaction decides everything about a batch: rows, rollups, ledger and dead letters.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
+use super::batch::Batch;
 use super::borrowed::Borrowed;
 use super::dead_letter::{self, DeadLetter};
 use super::ledger::{self, Counts};
@@ -21,17 +21,8 @@ use crate::shutdown::Stopped;
 /// How long one attempt may take before its connection is given up as frozen.
 const ATTEMPT: Duration = Duration::from_secs(60);
 
-/// A batch on its way into the database. Its id makes an attempt safe to repeat.
-struct Batch<K: EventKind> {
-    id: Uuid,
-    source: Source,
-    events: Vec<Judged<K>>,
-    /// Deliveries without any event.
-    ignored: Vec<usize>,
-}
-
 /// Why an attempt did not commit.
-enum Failure {
+pub(super) enum Failure {
     /// Postgres refused a row of the batch, with this reason.
     Row(String),
     /// The world is to blame.
@@ -57,7 +48,7 @@ pub async fn commit<K: EventKind>(
     judged: Vec<Judged<K>>,
 ) -> Result<Vec<(usize, Outcome)>, Stopped> {
     let mut decided = Vec::with_capacity(deliveries.len());
-    let mut todo = vec![Batch::new(source, deliveries.len(), judged)];
+    let mut todo = Batch::cut(source, deliveries.len(), judged);
     while let Some(batch) = todo.pop() {
         match commit_one(pipeline, deliveries, &batch).await? {
             Ok(outcomes) => decided.extend(outcomes),
@@ -83,9 +74,9 @@ async fn commit_one<K: EventKind>(
         match pipeline.shutdown.unless_given_up(attempt).await? {
             Ok(Ok(())) => return Ok(Ok(pending.unwrap_or_default())),
             Ok(Err(Failure::Row(refused))) if batch.may_be_blamed() => return Ok(Err(refused)),
-            Ok(Err(Failure::Row(refused))) => outage.wait(&Unavailable(sqlx::Error::Protocol(refused))).await?,
-            Ok(Err(Failure::Unavailable(error))) => outage.wait(&Unavailable(error)).await?,
-            Err(_frozen) => outage.wait(&Unavailable(sqlx::Error::PoolTimedOut)).await?,
+            Ok(Err(Failure::Row(refused))) => outage.wait(&Unavailable::Refused(refused)).await?,
+            Ok(Err(Failure::Unavailable(error))) => outage.wait(&error.into()).await?,
+            Err(_frozen) => outage.wait(&Unavailable::Frozen(ATTEMPT)).await?,
         }
     }
 }
@@ -140,6 +131,11 @@ async fn decide<K: EventKind>(
                 }
                 Standing::Conflict(rejection) => Cow::Owned(rejection),
             },
+            Err(_) if is_stored(event, &stored) => {
+                let key = event.key.as_ref().map(ToString::to_string).unwrap_or_default();
+                outcomes.push((event.delivery, Outcome::Duplicate { key }));
+                continue;
+            }
             Err(rejection) => Cow::Borrowed(rejection),
         };
         let delivery = &deliveries[event.delivery];
@@ -148,7 +144,7 @@ async fn decide<K: EventKind>(
     }
     let shard = free_shard(conn).await?;
     K::roll_up(conn, &new, shard).await?;
-    outcomes.extend(dead_letter::insert(conn, letters, shard).await.map_err(blame_row)?);
+    outcomes.extend(dead_letter::insert(conn, letters, shard).await?);
     Ok(outcomes)
 }
 
@@ -168,23 +164,32 @@ async fn insert<K: EventKind>(conn: &mut PgConnection, batch: &Batch<K>) -> Resu
     for row in batch.events.iter().filter_map(|event| event.verdict.as_ref().ok()) {
         first.entry(K::key(row)).or_insert(row);
     }
-    if first.is_empty() {
-        return Ok(HashMap::new());
-    }
     let rows: Vec<&K::Row> = first.values().copied().collect();
-    let inserted = K::insert(conn, &rows).await.map_err(blame_row)?;
+    let inserted = match rows.is_empty() {
+        true => Vec::new(),
+        false => K::insert(conn, &rows).await.map_err(blame_row)?,
+    };
     let mut stored = HashMap::with_capacity(first.len());
     for key in inserted {
         if let Some(row) = first.remove(&key) {
             stored.insert(key, Stored { content: K::content_hash(row), unclaimed: true });
         }
     }
-    if !first.is_empty() {
-        let taken: Vec<K::Key> = first.into_keys().collect();
+    let doubtful = batch.events.iter().filter(|event| event.content.is_some()).filter_map(|event| event.key.clone());
+    let mut taken: BTreeSet<K::Key> = doubtful.filter(|key| !stored.contains_key(key)).collect();
+    taken.extend(first.into_keys());
+    if !taken.is_empty() {
+        let taken: Vec<K::Key> = taken.into_iter().collect();
         let contents = K::stored(conn, &taken).await?;
         stored.extend(contents.into_iter().map(|(key, content)| (key, Stored { content, unclaimed: false })));
     }
     Ok(stored)
+}
+
+/// Whether an event that only missing rows speak against was stored when they were there.
+fn is_stored<K: EventKind>(event: &Judged<K>, stored: &HashMap<K::Key, Stored>) -> bool {
+    let standing = event.key.as_ref().and_then(|key| stored.get(key));
+    standing.is_some_and(|stored| Some(stored.content) == event.content)
 }
 
 enum Standing {
@@ -210,7 +215,7 @@ fn stand<K: EventKind>(row: &K::Row, stored: &mut HashMap<K::Key, Stored>) -> Re
 }
 
 /// An error of a row's own insert is about the row when its class says so; all else is the world's.
-fn blame_row(error: sqlx::Error) -> Failure {
+pub(super) fn blame_row(error: sqlx::Error) -> Failure {
     const ABOUT_THE_ROW: [&str; 3] = ["22", "23", "54"];
     let refused = error.as_database_error().filter(|database| {
         database.code().is_some_and(|code| ABOUT_THE_ROW.iter().any(|class| code.starts_with(class)))
@@ -230,35 +235,4 @@ async fn free_shard(conn: &mut PgConnection) -> sqlx::Result<i16> {
              pg_backend_pid() % 16)::smallint",
     );
     free.bind(LOCKS).fetch_one(conn).await
-}
-
-impl<K: EventKind> Batch<K> {
-    fn new(source: Source, deliveries: usize, events: Vec<Judged<K>>) -> Self {
-        let mut empty = vec![true; deliveries];
-        for event in &events {
-            empty[event.delivery] = false;
-        }
-        let ignored = empty.iter().enumerate().filter_map(|(delivery, empty)| empty.then_some(delivery)).collect();
-        Batch { id: Uuid::now_v7(), source, events, ignored }
-    }
-
-    /// Even the barest dead letter of its one event was refused: that is no fault of the event's.
-    fn may_be_blamed(&self) -> bool {
-        !matches!(self.events.as_slice(), [event] if event.refusals > 1)
-    }
-
-    /// What is left to do after Postgres refused a row: both halves, or, once it is known which
-    /// event it was, that event as a dead letter.
-    fn without_the_refused(mut self, refused: &str) -> Vec<Self> {
-        let halves = self.events.len() / 2;
-        if let [event] = self.events.as_mut_slice() {
-            let violation = Violation::new(Code::DatabaseRefused, "", "a row that Postgres accepts", refused);
-            event.verdict = Err(Rejection::single(Reason::Database, violation));
-            event.refusals += 1;
-        }
-        let rest = self.events.split_off(halves);
-        let batch = |events, ignored| Batch { id: Uuid::now_v7(), source: self.source, events, ignored };
-        let halves = [batch(self.events, self.ignored), batch(rest, Vec::new())];
-        halves.into_iter().filter(|half| !(half.events.is_empty() && half.ignored.is_empty())).collect()
-    }
 }

@@ -1,15 +1,21 @@
 //! Verdicts before the database has the last word: decode, shape, references, in one report.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::events::{Draft, EventKind};
+use tokio::time::timeout;
+
+use crate::events::{ContentHash, Draft, EventKind};
 use crate::intake::Delivery;
 use crate::shutdown::Stopped;
 
 use super::check_references::{Known, Reference};
 use super::decode::decode;
 use super::verdict::{Code, Reason, Rejection, Violation};
-use super::{Judged, Pipeline};
+use super::{Judged, Pipeline, Unavailable};
+
+/// How long looking up references may take before its connection is given up as frozen.
+const LOOK_UP: Duration = Duration::from_secs(40);
 
 /// What one delivery turned out to hold.
 pub enum Examined<K: EventKind> {
@@ -58,9 +64,10 @@ pub async fn check_references<K: EventKind>(
     let mut outage = pipeline.outage("look up references");
     let known = loop {
         let look_up = pipeline.references.look_up(drafts().flat_map(|draft| &draft.references));
-        match pipeline.shutdown.unless_given_up(look_up).await? {
-            Ok(known) => break known,
-            Err(unavailable) => outage.wait(&unavailable).await?,
+        match pipeline.shutdown.unless_given_up(timeout(LOOK_UP, look_up)).await? {
+            Ok(Ok(known)) => break known,
+            Ok(Err(unavailable)) => outage.wait(&unavailable).await?,
+            Err(_frozen) => outage.wait(&Unavailable::Frozen(LOOK_UP)).await?,
         }
     };
     Ok(judge_all(deliveries, examined, &known))
@@ -72,34 +79,68 @@ fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, 
         match examined {
             Examined::Events(drafts) => judged.extend((0..).zip(drafts).map(|(position, draft)| {
                 let key = draft.key.clone();
-                Judged { delivery: index, position, key, verdict: judge(draft, delivery, known), refusals: 0 }
+                let (verdict, content) = judge(draft, delivery, known);
+                Judged { delivery: index, position, key, verdict, content, refusals: 0 }
             })),
             Examined::Unreadable(rejection) => {
-                judged.push(Judged { delivery: index, position: 0, key: None, verdict: Err(rejection), refusals: 0 });
+                judged.push(Judged {
+                    delivery: index,
+                    position: 0,
+                    key: None,
+                    verdict: Err(rejection),
+                    content: None,
+                    refusals: 0,
+                });
             }
         }
     }
     judged
 }
 
-fn judge<K: EventKind>(draft: Draft<K>, delivery: &Delivery, known: &Known) -> Result<K::Row, Rejection> {
-    verdict(draft, |reference| known.has(reference)).map(|event| K::enrich(event, delivery.received_at, known))
+/// The verdict, and the content of an event that nothing but missing rows speaks against: it may be
+/// stored already, from when they were there.
+fn judge<K: EventKind>(
+    draft: Draft<K>,
+    delivery: &Delivery,
+    known: &Known,
+) -> (Result<K::Row, Rejection>, Option<ContentHash>) {
+    match verdict(draft, |reference| known.has(reference)) {
+        Ok(event) => (Ok(K::enrich(event, delivery.received_at, known)), None),
+        Err((rejection, event)) => {
+            let without_rows = event.map(|event| K::enrich(event, delivery.received_at, &Known::default()));
+            (Err(rejection), without_rows.as_ref().map(K::content_hash))
+        }
+    }
 }
 
-/// Shape and reference violations stand in one report; the earlier stage names it.
+/// Shape and reference violations stand in one report; the earlier stage names it. An event whose shape
+/// is right comes back with its rejection.
 pub(super) fn verdict<K: EventKind>(
     draft: Draft<K>,
     exists: impl Fn(&Reference) -> bool,
-) -> Result<K::Event, Rejection> {
+) -> Result<K::Event, (Rejection, Option<K::Event>)> {
     let Draft { event, references, mut violations, .. } = draft;
     let unknown: Vec<_> = references.iter().filter(|reference| !exists(reference)).collect();
     match event {
         Some(event) if unknown.is_empty() => Ok(event),
-        _ => {
+        event => {
             let reason = if violations.is_empty() { Reason::Reference } else { Reason::Shape };
             violations.extend(unknown.iter().map(|reference| reference.unknown()));
             let missing: BTreeSet<_> = unknown.iter().map(|reference| reference.missing()).collect();
-            Err(Rejection { reason, violations, missing: missing.into_iter().collect() })
+            let missing = missing.into_iter().collect();
+            Err((Rejection { reason, violations: bounded(violations), missing }, event))
         }
     }
+}
+
+/// The most violations of a report: a small hostile message must not grow into a huge dead letter.
+const MOST: usize = 100;
+
+fn bounded(mut violations: Vec<Violation>) -> Vec<Violation> {
+    if violations.len() > MOST {
+        let more = format!("{} more", violations.len() - MOST);
+        violations.truncate(MOST);
+        violations.push(Violation::new(Code::MoreViolations, "", format!("at most {MOST} violations"), &more));
+    }
+    violations
 }

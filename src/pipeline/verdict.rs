@@ -97,6 +97,8 @@ closed_set! {
         ContentDiffers = "content_differs",
         /// Postgres refused the row.
         DatabaseRefused = "database_refused",
+        /// There are more violations than a report lists.
+        MoreViolations = "more_violations",
     }
 }
 
@@ -195,15 +197,6 @@ impl Rejection {
             Reason::Reference => Class::WhenReferenceAppears,
             _ => Class::Permanent,
         }
-    }
-
-    /// The codes that occur, sorted, each once.
-    #[must_use]
-    pub fn codes(&self) -> Vec<Code> {
-        let mut codes: Vec<Code> = self.violations.iter().map(|violation| violation.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes
     }
 }
 

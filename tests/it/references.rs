@@ -90,6 +90,28 @@ async fn an_unknown_id_is_always_asked_for_again() {
 }
 
 #[tokio::test]
+async fn what_is_stored_stays_a_duplicate_when_its_rows_have_gone() {
+    let rig = Rig::new().await;
+    let (stored, changed) = (Uuid::now_v7(), json!("2026-01-08T00:00:00Z"));
+    assert_eq!(rig.words([purchase(stored).to_string()]).await, ["stored"]);
+    run(&rig, "DELETE FROM users").await;
+    let later = Rig::on(&rig.url);
+    let again = [purchase(stored), purchase_with(stored, "timestamp", changed), purchase(Uuid::now_v7())];
+    assert_eq!(later.words(again.map(|json| json.to_string())).await, ["duplicate", "reference", "reference"]);
+    later.assert_accounts_agree().await;
+}
+
+#[tokio::test]
+async fn a_currency_that_is_none_does_not_stop_the_rollups() {
+    let rig = Rig::new().await;
+    run(&rig, "UPDATE articles SET currency = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 500) n)")
+        .await;
+    assert_eq!(rig.words([purchase(Uuid::now_v7()).to_string()]).await, ["stored"]);
+    assert_eq!(rig.number("SELECT count(*) FROM sales WHERE currency IS NULL").await, 2);
+    rig.assert_accounts_agree().await;
+}
+
+#[tokio::test]
 async fn migrations_leave_a_foreign_producers_tables_alone() {
     let database = private_postgres::testing::database().await;
     let rig = Rig::on(database.url());

@@ -149,6 +149,27 @@ async fn payloads_that_no_text_column_could_hold_become_dead_letters() {
 }
 
 #[tokio::test]
+async fn a_small_message_does_not_grow_into_a_huge_dead_letter() {
+    let rig = Rig::new().await;
+    let hollow = |number| purchase_with(id(number), "cart", json!(vec![json!({}); 1000])).to_string();
+    let words = rig.words((0..300).map(hollow)).await;
+    assert!(words.iter().all(|word| word == "shape"));
+    assert!(rig.number("SELECT max(octet_length(record))::int8 FROM dead_letter_outbox").await < 64 << 10);
+    assert!(rig.number("SELECT count(*) FROM batches").await > 1, "the batch was cut");
+    assert_eq!(rig.assert_accounts_agree().await.rejected, 300);
+}
+
+#[tokio::test]
+async fn of_two_events_with_one_id_the_earlier_is_stored_however_the_batch_is_cut() {
+    let rig = Rig::new().await;
+    sqlx::query("ALTER TABLE purchase_items ADD CHECK (quantity <> 13)").execute(rig.pool()).await.unwrap();
+    let refused = purchase_with(id(2), "cart", json!([{"article_id": article(1), "quantity": 13}]));
+    let changed = purchase_with(id(1), "user_id", json!(user(2)));
+    let words = rig.words([purchase(id(1)), refused, changed].map(|json| json.to_string())).await;
+    assert_eq!(words, ["stored", "database", "conflict"]);
+}
+
+#[tokio::test]
 async fn a_redelivered_rejection_is_the_same_dead_letter() {
     let rig = Rig::new().await;
     let broken = || delivery_with("pubsub:test:1".to_owned(), "not json".into(), chrono::Utc::now());

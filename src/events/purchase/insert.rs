@@ -44,7 +44,7 @@ async fn copy_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<
 }
 
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|database| database.is_unique_violation())
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 async fn insert_purchases(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {

@@ -79,11 +79,13 @@ fn add<'r>(sum: &mut Measures<'r>, sale: Measures<'r>, counts_as_purchase: bool)
     sum.purchases += sale.purchases + i64::from(counts_as_purchase);
     sum.units += sale.units;
     sum.amount += sale.amount;
-    sum.name = sale.name;
+    sum.name = sale.name.or(sum.name);
 }
 
 /// Adds the days and months that the hours belong to.
 fn every_grain<'r, D>(hours: Hourly<'r, D>, text: impl Fn(D) -> String) -> Deltas<'r> {
+    let mut hours: Vec<_> = hours.into_iter().collect();
+    hours.sort_unstable_by_key(|((hour, ..), _)| *hour);
     let mut all = Deltas::new();
     for ((hour, dimension, currency), delta) in hours {
         let dimension = text(dimension);
@@ -113,7 +115,7 @@ const BY_ARTICLE: &str = "
         purchases = sum.purchases + EXCLUDED.purchases,
         units = sum.units + EXCLUDED.units,
         amount = sum.amount + EXCLUDED.amount,
-        article_name = EXCLUDED.article_name";
+        article_name = coalesce(EXCLUDED.article_name, sum.article_name)";
 
 const OVER_TIME: &str = "
     INSERT INTO sales_over_time AS sum (grain, starts_at, currency, shard, sales, units, amount)

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::DeadLetter;
 use crate::domain::start_of_hour;
 use crate::pipeline::Outcome;
+use crate::pipeline::store::{Failure, blame_row};
 use crate::pipeline::verdict::{Class, MissingReference};
 
 /// Inserts the dead letters of a batch, and tells those that are new from those that were there.
@@ -17,14 +18,15 @@ pub(in crate::pipeline) async fn insert(
     conn: &mut PgConnection,
     letters: Vec<(usize, Arc<DeadLetter>)>,
     shard: i16,
-) -> sqlx::Result<Vec<(usize, Outcome)>> {
+) -> Result<Vec<(usize, Outcome)>, Failure> {
     if letters.is_empty() {
         return Ok(Vec::new());
     }
     let sorted: BTreeMap<Uuid, &DeadLetter> = letters.iter().map(|(_, letter)| (letter.id, &**letter)).collect();
-    let mut new: HashSet<Uuid> = insert_index(conn, sorted.values().copied()).await?.into_iter().collect();
+    let mut new: HashSet<Uuid> =
+        insert_index(conn, sorted.values().copied()).await.map_err(blame_row)?.into_iter().collect();
     let born: Vec<&DeadLetter> = sorted.into_values().filter(|letter| new.contains(&letter.id)).collect();
-    insert_outbox(conn, &born).await?;
+    insert_outbox(conn, &born).await.map_err(blame_row)?;
     insert_waiting(conn, &born).await?;
     roll_up(conn, &born, shard).await?;
     let mut outcome = |letter: Arc<DeadLetter>| match new.remove(&letter.id) {
@@ -86,7 +88,8 @@ async fn insert_waiting(conn: &mut PgConnection, letters: &[&DeadLetter]) -> sql
     let letters: Vec<Uuid> = missing.iter().map(|(_, letter)| *letter).collect();
     let insert = sqlx::query(
         "INSERT INTO waiting (reference_table, reference_id, dead_letter)
-         SELECT * FROM UNNEST($1::text[], $2::text[], $3::uuid[])",
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::uuid[])
+         ON CONFLICT DO NOTHING",
     );
     insert.bind(tables).bind(references).bind(letters).execute(conn).await?;
     Ok(())

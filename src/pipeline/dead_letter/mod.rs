@@ -141,7 +141,7 @@ impl DeadLetter {
         let bare = serde_json::json!({
             "schema": SCHEMA, "id": letter.id, "kind": letter.kind, "reason": letter.reason, "class": letter.class,
             "failed_at": letter.failed_at, "received_at": letter.received_at, "position": position,
-            "payload": {"encoding": "base64", "data": BASE64_STANDARD.encode(&delivery.payload)},
+            "payload": letter.bare_payload(delivery),
         });
         letter.record = bare.to_string().into_bytes();
         letter
@@ -185,6 +185,15 @@ impl DeadLetter {
             (Err(_), _) => ("base64", BASE64_STANDARD.encode(&delivery.payload).into()),
         };
         Payload { encoding, data, bytes: delivery.bytes(), sha256: sha256.to_owned() }
+    }
+
+    /// As base64 even what is text: nothing in it can be what Postgres refused.
+    fn bare_payload(&self, delivery: &Delivery) -> serde_json::Value {
+        let (encoding, bytes) = match &delivery.origin {
+            Origin::File { object, record, too_large: Some(_) } => ("reference", format!("{object}#{record}").into()),
+            _ => ("base64", delivery.payload.clone()),
+        };
+        serde_json::json!({"encoding": encoding, "data": BASE64_STANDARD.encode(&bytes), "bytes": delivery.bytes()})
     }
 
     fn codes(&self) -> Vec<Code> {
