@@ -45,7 +45,6 @@ COMMENT ON COLUMN dead_letters.line IS 'Line of the segment, from 1.';
 CREATE INDEX dead_letters_unassigned ON dead_letters (kind, reason, failed_at) WHERE segment IS NULL;
 CREATE INDEX dead_letters_segment ON dead_letters (segment, line);
 CREATE INDEX dead_letters_event_key ON dead_letters (kind, event_key);
-CREATE INDEX dead_letters_waiting ON dead_letters (kind, reason) WHERE status = 'open' AND class = 'when_reference_appears';
 
 CREATE TABLE dead_letter_outbox (
     id      uuid PRIMARY KEY,
@@ -76,6 +75,7 @@ CREATE TABLE rejections (
     code      text NOT NULL,
     shard     smallint NOT NULL,
     count     bigint NOT NULL,
+    waiting   bigint NOT NULL,
     last_seen timestamptz NOT NULL,
     PRIMARY KEY (starts_at, kind, reason, code, shard)
 ) WITH (fillfactor = 50);

@@ -16,7 +16,7 @@ pub struct DatabaseConfig {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
     /// Connections to keep at the most
-    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 20)]
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
 }
 
@@ -123,6 +123,16 @@ pub struct Config {
     pub pipeline: PipelineConfig,
     #[command(flatten)]
     pub embedded: EmbeddedConfig,
+}
+
+impl Config {
+    /// What is set to nothing, as an empty line of an environment file does, counts as not set.
+    #[must_use]
+    pub fn with_empty_unset(mut self) -> Self {
+        self.database.database_url = self.database.database_url.filter(|url| !url.expose().is_empty());
+        self.pubsub.pubsub_emulator_host = self.pubsub.pubsub_emulator_host.filter(|host| !host.is_empty());
+        self
+    }
 }
 
 /// The parts that the program can bring along.

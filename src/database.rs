@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::shutdown::Shutdown;
 
@@ -27,6 +27,9 @@ const SESSION: [(&str, &str); 6] = [
 /// # Errors
 /// When `url` is not a Postgres URL. That the server is away is no error here.
 pub fn connect(url: &str, connections: u32) -> sqlx::Result<PgPool> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("it begins with neither postgres:// nor postgresql://".into()));
+    }
     let options: PgConnectOptions = url.parse()?;
     let options = options.application_name("purser").options(SESSION);
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
@@ -90,10 +93,14 @@ pub async fn require_current_schema(pool: &PgPool) -> anyhow::Result<()> {
 /// Waits until the database answers.
 ///
 /// # Errors
-/// When the process is told to stop before it does.
+/// When the process is told to stop before it does, or when the answer is that there is no such database
+/// or user, which no waiting changes.
 pub async fn wait_until_it_answers(pool: &PgPool, shutdown: &Shutdown) -> anyhow::Result<()> {
     let mut said = false;
-    while let Err(error) = pool.acquire().await {
+    while let Err(error) = PgConnection::connect_with(&pool.connect_options()).await {
+        if is_our_mistake(&error) {
+            return Err(error).context("DATABASE_URL does not open a database");
+        }
         if !std::mem::replace(&mut said, true) {
             tracing::warn!(%error, "waiting for Postgres");
         }
@@ -101,4 +108,10 @@ pub async fn wait_until_it_answers(pool: &PgPool, shutdown: &Shutdown) -> anyhow
         shutdown.soft().run_until_cancelled(pause).await.context("stopped before Postgres answered")?;
     }
     Ok(())
+}
+
+/// Wrong credentials, no such database.
+fn is_our_mistake(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["28000", "28P01", "3D000"].contains(&&*code))
 }

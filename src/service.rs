@@ -53,19 +53,20 @@ pub struct Service {
 }
 
 impl Service {
-    /// Checks the configuration and connects. Waits for a database that is not up yet.
+    /// Checks the configuration. Nothing is connected to yet.
     ///
     /// # Errors
-    /// When a setting is missing or cannot be used, or the schema is not this program's own.
-    pub async fn new(config: Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<Self> {
+    /// When a setting is missing or cannot be used.
+    pub fn new(config: Config, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<Self> {
         let url = config.database.database_url.as_ref();
         let url = url.context("DATABASE_URL (--database-url) is not set; --embedded brings a private Postgres")?;
         let blob = Blob::open(&config.blob.blob_url)?;
         tracing::info!(?config, "configuration");
         let pool = database::connect(url.expose(), config.database.database_connections)
             .context("DATABASE_URL is not the address of a Postgres database")?;
-        database::wait_until_it_answers(&pool, &shutdown).await?;
-        database::require_current_schema(&pool).await?;
+        if config.http.http_allow_anonymous && config.http.api_token.is_none() {
+            tracing::warn!(addr = %config.http.http_addr, "everybody who can reach this may see personal data");
+        }
         let health = Health::default();
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
         Ok(Service { config, pool, shipper, metrics, health, shutdown })
@@ -75,15 +76,11 @@ impl Service {
     /// how it is and, in the role of the HTTP service, everything else.
     ///
     /// # Errors
-    /// When a part of it failed; the others were then stopped in order.
+    /// When the schema is not this program's own, or a part of it failed; the others were then stopped in order.
     pub async fn run(self, roles: Roles, listener: TcpListener) -> anyhow::Result<()> {
-        let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         let mut parts = JoinSet::new();
         if roles.worker {
             self.health.fails(pubsub::SERVICE, "not connected yet");
-            for kind in KINDS {
-                parts.spawn(self.subscription(kind));
-            }
         }
         let router = match roles.api {
             true => api::router(self.api(self.take_in_http(&mut parts))),
@@ -91,7 +88,14 @@ impl Service {
         };
         let shutdown = self.shutdown.clone();
         parts.spawn(async move { api::serve(listener, router, &shutdown).await });
-        let mut result = Ok(());
+        // By now it can be asked how it is, also while it waits for the database.
+        let mut result = self.wait_for_the_schema().await;
+        let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
+        match &result {
+            Ok(()) if roles.worker => KINDS.iter().for_each(|kind| drop(parts.spawn(self.subscription(kind)))),
+            Ok(()) => {}
+            Err(_) => self.shutdown.stop(),
+        }
         while let Some(part) = parts.join_next().await {
             let part = part.context("a part of the process panicked").flatten();
             if let Err(error) = part {
@@ -110,6 +114,11 @@ impl Service {
             shipping.abort();
         }
         result
+    }
+
+    async fn wait_for_the_schema(&self) -> anyhow::Result<()> {
+        database::wait_until_it_answers(&self.pool, &self.shutdown).await?;
+        database::require_current_schema(&self.pool).await
     }
 
     /// Pulls one kind and decides what comes; acknowledges to the end.

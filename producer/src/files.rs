@@ -46,7 +46,7 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 
 /// Writes under another name first: whoever lists `*.json` finds whole files only.
 fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
-    let part = folder.join(format!("{id}.part"));
+    let part = folder.join(format!(".{id}.part"));
     fs::write(&part, bytes)?;
     fs::rename(&part, folder.join(format!("{id}.json")))
 }

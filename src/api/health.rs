@@ -47,15 +47,16 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     let mut checks: BTreeMap<&str, String> =
         [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
     checks.extend(api.health.checks());
-    checks.insert("postgres", postgres(&api.pool).await.to_owned());
+    checks.insert("postgres", postgres(&api).await.to_owned());
     checks.insert("schema", schema(&api.pool).await.to_owned());
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));
     let (code, status) = if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (code, Json(Ready { status, checks }))
 }
 
-async fn postgres(pool: &PgPool) -> &'static str {
-    match timeout(PATIENCE, sqlx::query("SELECT 1").execute(pool)).await {
+async fn postgres(api: &Api) -> &'static str {
+    match timeout(PATIENCE, sqlx::query("SELECT 1").execute(&api.pool)).await {
+        Ok(Ok(_)) if api.metrics.outages.get() > 0 => "answers, but events are held: see the log",
         Ok(Ok(_)) => Health::OK,
         Ok(Err(_)) => "cannot be reached",
         Err(_) => "does not answer within 2 seconds",

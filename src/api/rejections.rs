@@ -37,21 +37,9 @@ pub(super) async fn summary(State(api): State<Api>, mut query: Query) -> Result<
 }
 
 const SUMMARY: &str = "
-    WITH rejected AS (
-        SELECT kind, reason, code, sum(count)::bigint AS count, max(last_seen) AS last_seen
-        FROM rejections
-        WHERE kind = coalesce($1, kind)
-            AND starts_at >= coalesce($2, '-infinity'::timestamptz) AND starts_at < coalesce($3, 'infinity'::timestamptz)
-        GROUP BY kind, reason, code
-    ), still_waiting AS (
-        SELECT kind, reason, code, count(*) AS waiting
-        FROM dead_letters
-        CROSS JOIN UNNEST(codes) AS code
-        WHERE status = 'open' AND class = 'when_reference_appears' AND kind = coalesce($1, kind)
-            AND failed_at >= coalesce($2, '-infinity'::timestamptz) AND failed_at < coalesce($3, 'infinity'::timestamptz)
-        GROUP BY kind, reason, code
-    )
-    SELECT kind, reason, code, count, coalesce(waiting, 0) AS waiting, last_seen
-    FROM rejected
-    LEFT JOIN still_waiting USING (kind, reason, code)
+    SELECT kind, reason, code, sum(count)::bigint AS count, sum(waiting)::bigint AS waiting, max(last_seen) AS last_seen
+    FROM rejections
+    WHERE kind = coalesce($1, kind)
+        AND starts_at >= coalesce($2, '-infinity'::timestamptz) AND starts_at < coalesce($3, 'infinity'::timestamptz)
+    GROUP BY kind, reason, code
     ORDER BY count DESC, kind COLLATE \"C\", reason COLLATE \"C\", code COLLATE \"C\"";

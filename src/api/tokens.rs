@@ -69,7 +69,9 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The peer itself is on this machine, and does not pass on what somebody else asks.
 fn is_local(headers: &HeaderMap, peer: Option<SocketAddr>) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let forwarded = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name));
     !forwarded && peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 

@@ -43,7 +43,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 const SUMMARY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let mut config = args.config.clone();
+    let mut config = args.config.clone().with_empty_unset();
     // Whatever emulator the environment names, the demo is alone with itself.
     config.pubsub.pubsub_emulator_host = None;
     let signals = Shutdown::on_signals();
@@ -58,10 +58,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         () = signals.soft().cancelled() => return Ok(()),
     };
     let (metrics, shutdown) = (Arc::new(Metrics::default()), Shutdown::default());
-    let service = tokio::select! {
-        service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone()) => service?,
-        () = signals.soft().cancelled() => return embedded.stop().await,
-    };
+    let service = Service::new(config.clone(), Arc::clone(&metrics), shutdown.clone())?;
     say_where_everything_is(&config, &embedded)?;
     let shop = CancellationToken::new();
     tokio::spawn(give_up_with(signals.clone(), shutdown.clone()));

@@ -24,11 +24,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, roles: Roles) -> anyhow::Result<()> {
-    let Args { embedded, mut config } = args;
+    let Args { embedded, config } = args;
+    let mut config = config.with_empty_unset();
     let shutdown = Shutdown::on_signals();
     let listener = listen(config.http.http_addr).await?;
     let parts = if embedded { Some(Embedded::start(&mut config).await?) } else { None };
-    let service = Service::new(config, Arc::new(Metrics::default()), shutdown).await?;
+    let service = Service::new(config, Arc::new(Metrics::default()), shutdown)?;
     let served = service.run(roles, listener).await;
     if let Some(parts) = parts {
         parts.stop().await?;

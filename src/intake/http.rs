@@ -29,7 +29,36 @@ pub struct HttpIntake {
 
 /// Room in memory that a request's body takes up until all of its events are decided.
 #[derive(Debug, Clone)]
-pub struct Room(#[expect(dead_code, reason = "held until it is dropped")] Arc<OwnedSemaphorePermit>);
+pub struct Room(#[expect(dead_code, reason = "held until it is dropped")] Arc<Option<OwnedSemaphorePermit>>);
+
+/// [`Room`] that grows with what has arrived, so that who only announces much takes none.
+#[derive(Debug)]
+pub struct GrowingRoom<'i> {
+    intake: &'i HttpIntake,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl GrowingRoom<'_> {
+    /// Makes room for so many more bytes.
+    ///
+    /// # Errors
+    /// [`Undecided::Full`] when too much is waiting already.
+    pub fn add(&mut self, bytes: usize) -> Result<(), Undecided> {
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.intake.room).try_acquire_many_owned(permits).map_err(|_| Undecided::Full)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+
+    /// All of it, now that everything has arrived.
+    #[must_use]
+    pub fn done(self) -> Room {
+        Room(Arc::new(self.permit))
+    }
+}
 
 /// One event as a request brought it.
 #[derive(Debug)]
@@ -81,9 +110,15 @@ impl HttpIntake {
     /// # Errors
     /// [`Undecided::Full`] when too much is waiting already.
     pub fn reserve(&self, bytes: usize) -> Result<Room, Undecided> {
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| Undecided::Full)?;
-        Ok(Room(Arc::new(permit)))
+        let mut growing = self.growing_room();
+        growing.add(bytes)?;
+        Ok(growing.done())
+    }
+
+    /// Room for a payload of which nobody knows how much will come.
+    #[must_use]
+    pub fn growing_room(&self) -> GrowingRoom<'_> {
+        GrowingRoom { intake: self, permit: None }
     }
 
     /// Hands an event over and waits until it is decided, committed and so answered for ever.

@@ -25,6 +25,13 @@ impl Pipeline {
 }
 
 impl Outage<'_> {
+    /// The task is done. Says so, if it had to wait.
+    pub(super) fn over(&self) {
+        if let Some(since) = self.since {
+            tracing::info!(task = self.task, seconds = since.elapsed().as_secs_f64(), "works again");
+        }
+    }
+
     /// Waits before the next attempt.
     pub(super) async fn wait(&mut self, unavailable: &Unavailable) -> Result<(), Stopped> {
         if self.since.is_none() {
@@ -40,9 +47,8 @@ impl Outage<'_> {
 
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
-        if let Some(since) = self.since {
+        if self.since.is_some() {
             self.pipeline.metrics.outage_ended();
-            tracing::info!(task = self.task, seconds = since.elapsed().as_secs_f64(), "works again");
         }
     }
 }

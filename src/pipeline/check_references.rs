@@ -154,7 +154,9 @@ impl References {
         .await?;
         let array = if id_type == "uuid" { "uuid[]" } else { "text[]" };
         let sql = format!("SELECT id::text, {columns} FROM {table} WHERE id = ANY($1::text[]::{array})");
-        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        // A text column may hold either spelling.
+        let spellings = |id: &Uuid| [id.to_string(), id.to_string().to_uppercase()];
+        let ids: Vec<String> = ids.iter().flat_map(spellings).collect();
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(conn.get()?).await?;
         conn.give_back();
         Ok(rows)

@@ -72,7 +72,10 @@ async fn commit_one<K: EventKind>(
     loop {
         let attempt = tokio::time::timeout(ATTEMPT, attempt(pipeline, deliveries, batch, &mut pending));
         match pipeline.shutdown.unless_given_up(attempt).await? {
-            Ok(Ok(())) => return Ok(Ok(pending.unwrap_or_default())),
+            Ok(Ok(())) => {
+                outage.over();
+                return Ok(Ok(pending.unwrap_or_default()));
+            }
             Ok(Err(Failure::Row(refused))) if batch.may_be_blamed() => return Ok(Err(refused)),
             Ok(Err(Failure::Row(refused))) => outage.wait(&Unavailable::Refused(refused)).await?,
             Ok(Err(Failure::Unavailable(error))) => outage.wait(&error.into()).await?,

@@ -65,7 +65,10 @@ pub async fn check_references<K: EventKind>(
     let known = loop {
         let look_up = pipeline.references.look_up(drafts().flat_map(|draft| &draft.references));
         match pipeline.shutdown.unless_given_up(timeout(LOOK_UP, look_up)).await? {
-            Ok(Ok(known)) => break known,
+            Ok(Ok(known)) => {
+                outage.over();
+                break known;
+            }
             Ok(Err(unavailable)) => outage.wait(&unavailable).await?,
             Err(_frozen) => outage.wait(&Unavailable::Frozen(LOOK_UP)).await?,
         }

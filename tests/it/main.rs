@@ -9,5 +9,6 @@ mod files;
 mod golden;
 mod pubsub;
 mod references;
+mod schema;
 mod store;
 mod support;

@@ -9,25 +9,23 @@ use futures::StreamExt as _;
 use tokio::time::timeout;
 
 use crate::api::problem::Problem;
-use crate::intake::http::{HttpIntake, Room, Undecided};
+use crate::intake::http::{GrowingRoom, HttpIntake, Room, Undecided};
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reads a body, after making room for it: bodies that wait take up a bounded part of memory together.
+/// Reads a body, making room as it comes: bodies that wait take up a bounded part of memory together.
 pub(super) async fn read(body: Body, limit: usize, intake: &HttpIntake) -> Result<(Bytes, Room), Problem> {
     let announced = body.size_hint().upper().map_or(limit, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     if announced > limit {
         return Err(too_large(limit));
     }
-    let no_room = |full: Undecided| Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
-    let room = intake.reserve(announced).map_err(no_room)?;
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 60 seconds");
-    let bytes = timeout(PATIENCE, read_all(body, limit)).await.map_err(late)??;
-    Ok((bytes, room))
+    timeout(PATIENCE, read_all(body, limit, intake.growing_room())).await.map_err(late)?
 }
 
-async fn read_all(body: Body, limit: usize) -> Result<Bytes, Problem> {
+async fn read_all(body: Body, limit: usize, mut room: GrowingRoom<'_>) -> Result<(Bytes, Room), Problem> {
+    let no_room = |full: Undecided| Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
     let mut chunks = body.into_data_stream();
     let mut bytes = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
@@ -35,9 +33,10 @@ async fn read_all(body: Body, limit: usize) -> Result<Bytes, Problem> {
         if bytes.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        room.add(chunk.len()).map_err(no_room)?;
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), room.done()))
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -20,6 +20,9 @@ const IN_FLIGHT: usize = 500;
 /// How many lines that are too large an answer names.
 const NAMED: usize = 20;
 
+/// The most lines of a body, whose answer has an entry for each that was not stored.
+const LINES: usize = 10_000;
+
 /// What became of the lines of a body.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
@@ -47,6 +50,10 @@ struct Item {
 pub(super) async fn submit(request: &Request<'_>, body: Body) -> Result<Response, Problem> {
     let (body, room) = body::read(body, BODY_BYTES.max(request.max_event_bytes), request.intake).await?;
     check_sizes(&body, request.max_event_bytes)?;
+    if lines(&body).nth(LINES).is_some() {
+        let detail = format!("the body has more than {LINES} lines: send several bodies");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
     let decisions = lines(&body).map(|(line, payload)| {
         let room = room.clone();
         async move { (line, request.decide(Some(line), payload, room).await) }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use bytes::{Buf as _, Bytes};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -53,6 +53,7 @@ pub async fn list(target: &str) -> anyhow::Result<Vec<Object>> {
 fn list_local(path: &Path) -> anyhow::Result<Vec<Object>> {
     let mut paths = Vec::new();
     walk(path.canonicalize()?, &mut paths)?;
+    ensure!(!paths.is_empty(), "nothing there");
     paths.sort_unstable();
     let object = |path: PathBuf| Object { name: path.display().to_string().into(), place: Place::Local(path) };
     Ok(paths.into_iter().map(object).collect())
@@ -109,6 +110,7 @@ async fn list_remote(url: &Url) -> anyhow::Result<Vec<Object>> {
     if paths.is_empty() {
         bail!("nothing there");
     }
+    ensure!(!paths.is_empty(), "nothing there");
     paths.sort_unstable();
     Ok(paths.into_iter().map(object).collect())
 }

@@ -96,35 +96,39 @@ async fn insert_waiting(conn: &mut PgConnection, letters: &[&DeadLetter]) -> sql
 }
 
 async fn roll_up(conn: &mut PgConnection, letters: &[&DeadLetter], shard: i16) -> sqlx::Result<()> {
-    // By hour, kind, reason and code: how many, and the last of them.
-    let mut deltas: BTreeMap<_, (i64, DateTime<Utc>)> = BTreeMap::new();
+    // By hour, kind, reason and code: how many, how many of them wait, and the last.
+    let mut deltas: BTreeMap<_, (i64, i64, DateTime<Utc>)> = BTreeMap::new();
     for letter in letters {
         let hour = start_of_hour(letter.failed_at);
         for code in letter.codes() {
             let delta = deltas.entry((hour, letter.kind, letter.reason.as_str(), code.as_str())).or_default();
-            *delta = (delta.0 + 1, delta.1.max(letter.failed_at));
+            let waits = i64::from(letter.class == Class::WhenReferenceAppears);
+            *delta = (delta.0 + 1, delta.1 + waits, delta.2.max(letter.failed_at));
         }
     }
     let (mut hours, mut kinds, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut codes, mut counts, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    for ((hour, kind, reason, code), (count, last_seen)) in deltas {
+    let (mut codes, mut counts, mut waiting, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for ((hour, kind, reason, code), (count, waits, last_seen)) in deltas {
         hours.push(hour);
         kinds.push(kind);
         reasons.push(reason);
         codes.push(code);
         counts.push(count);
+        waiting.push(waits);
         seen.push(last_seen);
     }
     let upsert = sqlx::query(
-        "INSERT INTO rejections AS sum (starts_at, kind, reason, code, shard, count, last_seen)
-         SELECT starts_at, kind, reason, code, $1, count, last_seen
-         FROM UNNEST($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::timestamptz[])
-              AS delta (starts_at, kind, reason, code, count, last_seen)
+        "INSERT INTO rejections AS sum (starts_at, kind, reason, code, shard, count, waiting, last_seen)
+         SELECT starts_at, kind, reason, code, $1, count, waiting, last_seen
+         FROM UNNEST($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::int8[], $8::timestamptz[])
+              AS delta (starts_at, kind, reason, code, count, waiting, last_seen)
          ON CONFLICT (starts_at, kind, reason, code, shard) DO UPDATE SET
              count = sum.count + EXCLUDED.count,
+             waiting = sum.waiting + EXCLUDED.waiting,
              last_seen = greatest(sum.last_seen, EXCLUDED.last_seen)",
     );
-    let upsert = upsert.bind(shard).bind(hours).bind(kinds).bind(reasons).bind(codes).bind(counts).bind(seen);
+    let upsert =
+        upsert.bind(shard).bind(hours).bind(kinds).bind(reasons).bind(codes).bind(counts).bind(waiting).bind(seen);
     upsert.execute(conn).await?;
     Ok(())
 }

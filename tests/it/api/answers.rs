@@ -224,7 +224,5 @@ async fn rejections_are_summed_up_by_cause() {
     let expected =
         [item("reference", "unknown_user", 2, 2), item("decode", "invalid_json", 1, 0), item("shape", "length", 1, 0)];
     assert_eq!(*items, expected);
-    sqlx::query("UPDATE dead_letters SET status = 'healed'").execute(service.rig.pool()).await.unwrap();
-    assert_eq!(service.get("/rejections/summary").await.1["items"][0]["waiting"], 0);
     assert_eq!(service.get("/rejections/summary?to=2026-01-01").await.1["items"], json!([]));
 }

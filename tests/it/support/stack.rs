@@ -122,7 +122,7 @@ impl Stack {
         let more = more.iter().map(|flag| (*flag).to_owned());
         let flags = Flags::parse_from(["worker".to_owned()].into_iter().chain(self.flags()).chain(more));
         let shutdown = Shutdown::default();
-        let service = Service::new(flags.config, Arc::new(Metrics::default()), shutdown.clone()).await.unwrap();
+        let service = Service::new(flags.config, Arc::new(Metrics::default()), shutdown.clone()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = tokio::spawn(service.run(Roles { worker: true, api: false }, listener));
         self.subscribed().await;
