@@ -1,17 +1,21 @@
 //! Events out of HTTP requests: into the same pipeline as every other, with somebody waiting for the
 //! outcome. A request waits until its batch has committed, and no longer than [`DEADLINE`].
 
+mod room;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Delivery, Origin, Receipt};
 use crate::pipeline::Outcome;
+
+pub use room::{GrowingRoom, Room};
 
 /// How long a request waits for its event to be decided.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -25,39 +29,6 @@ pub struct HttpIntake {
     kind: &'static str,
     queue: mpsc::Sender<Delivery>,
     room: Arc<Semaphore>,
-}
-
-/// Room in memory that a request's body takes up until all of its events are decided.
-#[derive(Debug, Clone)]
-pub struct Room(#[expect(dead_code, reason = "held until it is dropped")] Arc<Option<OwnedSemaphorePermit>>);
-
-/// [`Room`] that grows with what has arrived, so that who only announces much takes none.
-#[derive(Debug)]
-pub struct GrowingRoom<'i> {
-    intake: &'i HttpIntake,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl GrowingRoom<'_> {
-    /// Makes room for so many more bytes.
-    ///
-    /// # Errors
-    /// [`Undecided::Full`] when too much is waiting already.
-    pub fn add(&mut self, bytes: usize) -> Result<(), Undecided> {
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let more = Arc::clone(&self.intake.room).try_acquire_many_owned(permits).map_err(|_| Undecided::Full)?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
-        }
-        Ok(())
-    }
-
-    /// All of it, now that everything has arrived.
-    #[must_use]
-    pub fn done(self) -> Room {
-        Room(Arc::new(self.permit))
-    }
 }
 
 /// One event as a request brought it.
