@@ -70,12 +70,6 @@ impl HttpIntake {
         HttpIntake { kind, queue, room: Arc::new(Semaphore::new(WAITING_BYTES)) }
     }
 
-    /// The kind of its events.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        self.kind
-    }
-
     /// Makes room for a body before it is read.
     ///
     /// # Errors

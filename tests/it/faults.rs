@@ -1,5 +1,7 @@
 //! What breaks around a worker, or the worker itself. Each test ends in exact accounting.
 
+use std::time::Duration;
+
 use pubsub_server::{Code, Rpc, RpcFault};
 
 use crate::support::stack::{Stack, eventually};
@@ -26,6 +28,27 @@ async fn the_worker_is_killed_in_the_middle_of_batches() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
+    let worker = stack.worker().await;
+    stack.acknowledged().await;
+    worker.stop().await;
+    stack.assert_exact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_acknowledged_before_it_has_committed() {
+    let mut stack = Stack::new().await;
+    let mut child = stack.child().await;
+    let mut blocking = stack.rig.pool().begin().await.unwrap();
+    sqlx::query("LOCK TABLE purchases IN ACCESS EXCLUSIVE MODE").execute(&mut *blocking).await.unwrap();
+    stack.publish(200).await;
+    let blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'purchases'::regclass";
+    eventually("batches are blocked", async || stack.rig.number(blocked).await == 3).await;
+    // What must not happen can only be given time: the client sends acknowledgements every 100 ms.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(stack.pubsub.stats().acked, 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    blocking.rollback().await.unwrap();
     let worker = stack.worker().await;
     stack.acknowledged().await;
     worker.stop().await;
