@@ -47,8 +47,8 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     let mut checks: BTreeMap<&str, String> =
         [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
     checks.extend(api.health.checks());
-    checks.insert("postgres", postgres(&api).await.to_owned());
-    checks.insert("schema", schema(&api.pool).await.to_owned());
+    let (postgres, schema) = tokio::join!(postgres(&api), schema(&api.pool));
+    checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));
     let (code, status) = if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
     (code, Json(Ready { status, checks }))
