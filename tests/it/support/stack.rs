@@ -46,11 +46,19 @@ pub struct Stack {
 
 /// A worker inside the test process.
 pub struct Worker {
+    addr: std::net::SocketAddr,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Worker {
+    /// What `/readyz` says of one service.
+    pub async fn readiness(&self, service: &str) -> String {
+        let ready = reqwest::get(format!("http://{}/readyz", self.addr)).await.unwrap();
+        let ready: serde_json::Value = ready.json().await.unwrap();
+        ready["checks"][service].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Stops it as Ctrl-C would, and waits until it is done.
     pub async fn stop(self) {
         self.shutdown.stop();
@@ -124,9 +132,10 @@ impl Stack {
         let shutdown = Shutdown::default();
         let service = Service::new(flags.config, Arc::new(Metrics::default()), shutdown.clone()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
         let running = tokio::spawn(service.run(Roles { worker: true, api: false }, listener));
         self.subscribed().await;
-        Worker { shutdown, running }
+        Worker { addr, shutdown, running }
     }
 
     /// A worker in a process of its own.
