@@ -66,6 +66,30 @@ impl Worker {
     }
 }
 
+/// A worker in a process of its own, which ends with the test, however that ends.
+pub struct Process(Child);
+
+impl std::ops::Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[derive(Parser)]
 struct Flags {
     #[command(flatten)]
@@ -139,10 +163,10 @@ impl Stack {
     }
 
     /// A worker in a process of its own.
-    pub async fn child(&self) -> Child {
+    pub async fn child(&self) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
         command.arg("worker").args(self.flags()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap();
+        let child = Process(command.spawn().unwrap());
         self.subscribed().await;
         child
     }
