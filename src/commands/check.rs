@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use chrono::Utc;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
@@ -86,10 +85,7 @@ fn references(args: &Args) -> anyhow::Result<Option<References>> {
 }
 
 fn delivery(object: &Object, number: u64, record: Record) -> Delivery {
-    let (payload, too_large) = match record {
-        Record::Whole(bytes) => (bytes, None),
-        Record::TooLarge(large) => (Bytes::new(), Some(large)),
-    };
+    let (payload, too_large) = record.into_payload();
     let (now, object) = (Utc::now(), object.name.clone());
     let origin = Origin::File { object, record: number, too_large };
     Delivery { id: String::new(), payload, published_at: now, received_at: now, origin, receipt: Box::new(Nobody) }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
@@ -212,10 +211,7 @@ impl Feeder<'_> {
 
     async fn deliver(&self, file: &FileInFlight<'_>, position: u64, record: Record) -> anyhow::Result<()> {
         let shutdown = &self.ingestion.pipeline.shutdown;
-        let (payload, too_large) = match record {
-            Record::Whole(bytes) => (bytes, None),
-            Record::TooLarge(large) => (Bytes::new(), Some(large)),
-        };
+        let (payload, too_large) = record.into_payload();
         let kib = u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX).saturating_add(IN_FLIGHT.1);
         let share = Arc::clone(&self.room).acquire_many_owned(kib.min(IN_FLIGHT.0 as u32));
         let share = shutdown.soft().run_until_cancelled(share).await.context("told to stop")??;

@@ -14,6 +14,17 @@ pub enum Record {
     TooLarge(TooLarge),
 }
 
+impl Record {
+    /// The payload of its delivery, empty where the record stays in its file, and what is known of it then.
+    #[must_use]
+    pub fn into_payload(self) -> (Bytes, Option<TooLarge>) {
+        match self {
+            Record::Whole(bytes) => (bytes, None),
+            Record::TooLarge(large) => (Bytes::new(), Some(large)),
+        }
+    }
+}
+
 /// Gathers a record. Holds at most twice the limit, however large the record is.
 pub(super) struct Gathering {
     limit: usize,
