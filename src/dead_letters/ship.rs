@@ -51,7 +51,7 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
         let pause = match shipper.ship().await {
             Ok(_) => {
                 failing = false;
-                shipper.health.works("blob");
+                shipper.health.works("blob", "dead letters");
                 PAUSE
             }
             Err(error) => {
@@ -59,7 +59,7 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
                     tracing::warn!(%error, "dead letters wait to be shipped");
                 }
                 if let NotShipped::Blob(_) = error {
-                    shipper.health.fails("blob", "dead letters wait: the blob store does not take them");
+                    shipper.health.fails("blob", "dead letters", "wait: the blob store does not take them");
                 }
                 PAUSE_AFTER_FAILURE
             }

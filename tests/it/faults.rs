@@ -103,7 +103,7 @@ async fn the_blob_folder_cannot_be_written() {
     let worker = stack.worker().await;
     stack.publish(300).await;
     stack.acknowledged().await;
-    eventually("shipping has failed", async || worker.readiness("blob").await.starts_with("dead letters wait")).await;
+    eventually("shipping has failed", async || worker.readiness("blob").await.starts_with("dead letters: wait")).await;
     let waiting = stack.rig.number("SELECT count(*) FROM dead_letter_outbox").await;
     assert_eq!(waiting, stack.rig.number("SELECT count(*) FROM dead_letters").await, "no payload is let go");
     std::fs::remove_file(in_the_way).unwrap();

@@ -186,13 +186,13 @@ impl Lane {
     fn works(&mut self) {
         if self.works != Some(true) {
             self.works = Some(true);
-            self.health.works(SERVICE);
+            self.health.works(SERVICE, &self.client.options.subscription);
             tracing::info!(subscription = %self.subscription, "pulling");
         }
     }
 
     fn fails(&mut self, problem: &Problem) {
-        self.health.fails(SERVICE, &problem.text);
+        self.health.fails(SERVICE, &self.client.options.subscription, &problem.text);
         if self.works != Some(false) {
             self.works = Some(false);
             tracing::warn!(subscription = %self.subscription, why = problem.text, "cannot pull; trying again");

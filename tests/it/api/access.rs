@@ -77,11 +77,11 @@ async fn readiness_names_what_is_wrong() {
     assert_eq!(service.get("/healthz").await, (200, json!({"status": "ok"})));
     let mut checks = json!({"postgres": "ok", "schema": "ok", "pubsub": "off", "blob": "off", "breaker": "closed"});
     assert_eq!(service.get("/readyz").await, (200, json!({"status": "ready", "checks": checks})));
-    service.health.works("pubsub");
-    service.health.fails("blob", "read-only");
-    (checks["pubsub"], checks["blob"]) = (json!("ok"), json!("read-only"));
+    service.health.works("pubsub", "purser-purchases");
+    service.health.fails("blob", "dead letters", "read-only");
+    (checks["pubsub"], checks["blob"]) = (json!("ok"), json!("dead letters: read-only"));
     assert_eq!(service.get("/readyz").await, (503, json!({"status": "not_ready", "checks": checks})));
-    service.health.works("blob");
+    service.health.works("blob", "dead letters");
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version > 3").execute(service.rig.pool()).await.unwrap();
     let (status, ready) = service.get("/readyz").await;
     assert_eq!((status, &ready["checks"]["postgres"]), (503, &json!("ok")));
