@@ -107,6 +107,14 @@ impl PipelineConfig {
     }
 }
 
+/// How events are looked at.
+#[derive(Debug, Clone, Args)]
+pub struct EventsConfig {
+    /// Minutes of silence after which a customer's next click begins a new session
+    #[arg(long, env = "SESSION_GAP_MINUTES", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_080))]
+    pub session_gap_minutes: u32,
+}
+
 /// Everything that the worker and the HTTP service need.
 #[derive(Debug, Clone, Args)]
 #[expect(missing_docs, reason = "each part says what it is")]
@@ -121,6 +129,8 @@ pub struct Config {
     pub http: HttpConfig,
     #[command(flatten)]
     pub pipeline: PipelineConfig,
+    #[command(flatten)]
+    pub events: EventsConfig,
     #[command(flatten)]
     pub embedded: EmbeddedConfig,
 }

@@ -13,7 +13,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// What every session is told. A frozen worker must not block, for ever, the one that got its
 /// redeliveries; a half-open connection must be noticed on both sides.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 7] = [
+    // "… already exists, skipping" is no news.
+    ("client_min_messages", "warning"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "10s"),
     ("statement_timeout", "30s"),

@@ -15,7 +15,7 @@ use crate::blob::Blob;
 use crate::config::Config;
 use crate::database;
 use crate::dead_letters::{Shipper, ship_until_stopped};
-use crate::events::{KINDS, Kind};
+use crate::events::{KINDS, Kind, Premises};
 use crate::health::Health;
 use crate::intake::Source;
 use crate::intake::http::HttpIntake;
@@ -46,6 +46,7 @@ pub struct Roles {
 pub struct Service {
     config: Config,
     pool: PgPool,
+    references: References,
     shipper: Shipper,
     metrics: Arc<Metrics>,
     health: Health,
@@ -69,7 +70,8 @@ impl Service {
         }
         let health = Health::default();
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
-        Ok(Service { config, pool, shipper, metrics, health, shutdown })
+        let references = References::new(pool.clone());
+        Ok(Service { config, pool, references, shipper, metrics, health, shutdown })
     }
 
     /// Runs until the shutdown, and to the end of what was in flight by then. On `listener` it answers
@@ -80,7 +82,7 @@ impl Service {
     pub async fn run(self, roles: Roles, listener: TcpListener) -> anyhow::Result<()> {
         let mut parts = JoinSet::new();
         if roles.worker {
-            self.health.fails(pubsub::SERVICE, "not connected yet");
+            KINDS.iter().for_each(|kind| self.health.fails(pubsub::SERVICE, kind.subscription, "not connected yet"));
         }
         let router = match roles.api {
             true => api::router(self.api(self.take_in_http(&mut parts))),
@@ -92,7 +94,7 @@ impl Service {
         let mut result = self.wait_for_the_schema().await;
         let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         match &result {
-            Ok(()) if roles.worker => KINDS.iter().for_each(|kind| drop(parts.spawn(self.subscription(kind)))),
+            Ok(()) if roles.worker => KINDS.iter().for_each(|kind| self.work(kind, &mut parts)),
             Ok(()) => {}
             Err(_) => self.shutdown.stop(),
         }
@@ -119,6 +121,19 @@ impl Service {
     async fn wait_for_the_schema(&self) -> anyhow::Result<()> {
         database::wait_until_it_answers(&self.pool, &self.shutdown).await?;
         database::require_current_schema(&self.pool).await
+    }
+
+    /// Starts what a worker does for one kind.
+    fn work(&self, kind: &'static Kind, parts: &mut JoinSet<anyhow::Result<()>>) {
+        parts.spawn(self.subscription(kind));
+        let premises = || Premises {
+            pool: self.pool.clone(),
+            config: self.config.events.clone(),
+            shutdown: self.shutdown.clone(),
+        };
+        if let Some(upkeep) = kind.upkeep {
+            parts.spawn(upkeep(premises()));
+        }
     }
 
     /// Pulls one kind and decides what comes; acknowledges to the end.
@@ -178,7 +193,7 @@ impl Service {
     fn pipeline(&self) -> Pipeline {
         Pipeline {
             pool: self.pool.clone(),
-            references: References::new(self.pool.clone()),
+            references: self.references.clone(),
             metrics: Arc::clone(&self.metrics),
             shutdown: self.shutdown.clone(),
             max_event_bytes: self.config.pipeline.max_event_bytes,

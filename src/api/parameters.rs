@@ -35,6 +35,11 @@ impl Query {
         Query { given, ..Query::default() }
     }
 
+    /// Any text.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.take(name)
+    }
+
     /// One of a closed set of words.
     pub(crate) fn one_of(&mut self, name: &'static str, words: &[&'static str]) -> Option<&'static str> {
         let text = self.take(name)?;

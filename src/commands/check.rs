@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::Utc;
@@ -15,8 +16,9 @@ use crate::events::{KINDS, Kind};
 use crate::intake::files::{Object, Record, list};
 use crate::intake::{Delivery, Origin, Receipt};
 use crate::pipeline::Outcome;
+use crate::pipeline::check::Finding;
 use crate::pipeline::check_references::References;
-use crate::pipeline::verdict::{Reason, Rejection, Violation};
+use crate::pipeline::verdict::{Reason, Violation};
 use crate::secret::Secret;
 use crate::shutdown::Shutdown;
 
@@ -87,7 +89,7 @@ fn references(args: &Args) -> anyhow::Result<Option<References>> {
 fn delivery(object: &Object, number: u64, record: Record) -> Delivery {
     let (payload, too_large) = record.into_payload();
     let (now, object) = (Utc::now(), object.name.clone());
-    let origin = Origin::File { object, record: number, too_large };
+    let origin = Origin::File { object, record: number, attributes: Arc::default(), too_large };
     Delivery { id: String::new(), payload, published_at: now, received_at: now, origin, receipt: Box::new(Nobody) }
 }
 
@@ -117,12 +119,7 @@ struct Line<'a> {
 }
 
 impl Checked {
-    fn describe(
-        &mut self,
-        deliveries: &[Delivery],
-        verdicts: &[Vec<Result<(), Rejection>>],
-        json: bool,
-    ) -> anyhow::Result<String> {
+    fn describe(&mut self, deliveries: &[Delivery], verdicts: &[Vec<Finding>], json: bool) -> anyhow::Result<String> {
         let mut text = String::new();
         for (delivery, verdicts) in deliveries.iter().zip(verdicts) {
             let Origin::File { object: file, record, .. } = &delivery.origin else { continue };
@@ -136,18 +133,18 @@ impl Checked {
         Ok(text)
     }
 
-    fn lines<'a>(&mut self, file: &'a str, record: u64, verdicts: &'a [Result<(), Rejection>]) -> Vec<Line<'a>> {
+    fn lines<'a>(&mut self, file: &'a str, record: u64, findings: &'a [Finding]) -> Vec<Line<'a>> {
         let line = |verdict, reason, errors| Line { file, record, verdict, reason, errors };
-        if verdicts.is_empty() {
-            self.ignored += 1;
-            return vec![line("ignored", None, &[])];
-        }
-        let lines = verdicts.iter().map(|verdict| match verdict {
-            Ok(()) => {
+        let lines = findings.iter().map(|finding| match finding {
+            Finding::Accepted => {
                 self.accepted += 1;
                 line("accepted", None, &[])
             }
-            Err(rejection) => {
+            Finding::Ignored => {
+                self.ignored += 1;
+                line("ignored", None, &[])
+            }
+            Finding::Rejected(rejection) => {
                 *self.rejected.entry(rejection.reason).or_default() += 1;
                 line("rejected", Some(rejection.reason), rejection.violations.as_slice())
             }
@@ -175,7 +172,7 @@ impl std::fmt::Display for Checked {
         }
         match self.ignored {
             0 => Ok(()),
-            ignored => write!(f, ", {ignored} without an event"),
+            ignored => write!(f, ", {ignored} ignored"),
         }
     }
 }

@@ -91,7 +91,7 @@ async fn ingestion(args: &Args, shutdown: Shutdown) -> anyhow::Result<Ingestion>
         max_event_bytes: args.pipeline.max_event_bytes,
     };
     let again = if args.again { Again::Judge } else { Again::Skip };
-    Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again })
+    Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again, attributes: Arc::default() })
 }
 
 fn describe(summary: &Summary) -> String {

@@ -1,17 +1,22 @@
 //! What differs between kinds of event. A new kind is one file here, one line in [`KINDS`], one
 //! migration and its fixtures.
 
+mod content;
 mod purchase;
+pub mod table;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
-use sqlx::PgConnection;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use crate::config::EventsConfig;
 use crate::intake::{Delivery, Source};
 use crate::pipeline::check::{self, Verdicts};
 use crate::pipeline::check_references::{Known, Reference, References};
@@ -19,7 +24,9 @@ use crate::pipeline::decode::Json;
 use crate::pipeline::verdict::Violation;
 use crate::pipeline::worker::{self, BatchLimits};
 use crate::pipeline::{Pipeline, Unavailable};
+use crate::shutdown::Shutdown;
 
+pub use content::{ContentHash, ContentHasher};
 pub use purchase::Purchase;
 
 /// Every kind of event.
@@ -36,6 +43,10 @@ pub struct Kind {
     pub topic: &'static str,
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
+    /// The attributes of a delivery that it reads.
+    pub attributes: &'static [&'static str],
+    /// What is to be done all the time beside deciding events.
+    pub upkeep: Option<Upkeep>,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
     check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
 }
@@ -46,6 +57,8 @@ impl Kind {
             name: K::NAME,
             topic: K::TOPIC,
             subscription: K::SUBSCRIPTION,
+            attributes: K::ATTRIBUTES,
+            upkeep: K::UPKEEP,
             decide: |pipeline, source, deliveries, limits| {
                 Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
             },
@@ -98,6 +111,11 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     /// The subscription that the worker pulls.
     const SUBSCRIPTION: &'static str;
 
+    /// The attributes of a delivery that it reads.
+    const ATTRIBUTES: &'static [&'static str] = &[];
+    /// What is to be done all the time beside deciding events, where the worker runs.
+    const UPKEEP: Option<Upkeep> = None;
+
     /// What makes two events the same one.
     type Key: Clone + Ord + Hash + fmt::Display + Send + Sync;
     /// An event whose shape is right.
@@ -105,8 +123,10 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     /// An event with all that is stored of it.
     type Row: Send + Sync;
 
-    /// Reads every event out of one decoded payload; an empty list is a message to ignore.
-    fn parse(json: &Json<'_>, published_at: DateTime<Utc>) -> Vec<Draft<Self>>;
+    /// Reads every event out of one decoded payload, in its order. A message without events is ignored.
+    ///
+    /// Rules about time compare with when the delivery was published, never with now.
+    fn parse(json: &Json<'_>, delivery: &Delivery) -> Vec<Reading<Self>>;
 
     /// Names for people who look at a dead letter: ids out of the payload, best effort.
     fn keys(json: &Json<'_>, position: u32) -> Vec<(&'static str, String)>;
@@ -143,6 +163,14 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
+/// What an event of a payload turned out to be.
+pub enum Reading<K: EventKind> {
+    /// One of this kind, right or wrong.
+    Event(Draft<K>),
+    /// One that this kind counts as ignored.
+    Ignored,
+}
+
 /// One event of a payload after its shape was looked at.
 pub struct Draft<K: EventKind> {
     /// Its natural key, when that much could be read.
@@ -155,5 +183,33 @@ pub struct Draft<K: EventKind> {
     pub violations: Vec<Violation>,
 }
 
-/// The first half of a SHA-256 over an event's normalised wire fields.
-pub type ContentHash = [u8; 16];
+/// What keeps a kind's derived data right until the process stops. It outlives outages, and may run in
+/// several processes at once.
+pub type Upkeep = fn(Premises) -> BoxFuture<'static, anyhow::Result<()>>;
+
+/// Where upkeep works.
+#[derive(Clone)]
+pub struct Premises {
+    /// The database.
+    pub pool: PgPool,
+    /// How events are looked at.
+    pub config: EventsConfig,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The key of an event without a natural one: the same for every redelivery of its message.
+#[must_use]
+pub fn event_id<K: EventKind>(delivery: &Delivery, position: usize) -> Uuid {
+    let id = format!("{}:{}#{position}", K::NAME, delivery.id);
+    let mut half = [0; 16];
+    half.copy_from_slice(&Sha256::digest(id)[..16]);
+    Uuid::new_v8(half)
+}
+
+/// When an event may have happened: from the year 2000 to a day after it was published.
+#[must_use]
+pub fn plausible(published_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let earliest = DateTime::from_timestamp(946_684_800, 0).unwrap_or_default();
+    (earliest, published_at + TimeDelta::days(1))
+}

@@ -58,6 +58,9 @@ pub enum Origin {
         request_id: String,
         /// Line of an ndjson body, from 1; absent for a single event.
         line: Option<u32>,
+        /// What the query said of all events of the request.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        attributes: BTreeMap<String, String>,
     },
     /// A record of a file.
     File {
@@ -65,11 +68,18 @@ pub enum Origin {
         object: std::sync::Arc<str>,
         /// The record's number, from 1.
         record: u64,
+        /// What was said on the command line of all of its records.
+        #[serde(skip_serializing_if = "no_attributes")]
+        attributes: std::sync::Arc<BTreeMap<String, String>>,
         /// Set when the record is larger than the limit: then the payload is empty, and the record
         /// stays where it is.
         #[serde(skip)]
         too_large: Option<TooLarge>,
     },
+}
+
+fn no_attributes(attributes: &BTreeMap<String, String>) -> bool {
+    attributes.is_empty()
 }
 
 /// What is remembered of a record that is too large to be carried: enough to find it again.
@@ -117,6 +127,25 @@ impl Delivery {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.left_in_file().map_or(self.payload.len() as u64, |left| left.bytes)
+    }
+
+    /// What its sender said about it beside the payload: a Pub/Sub attribute, a flag, a query parameter.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let attributes = match &self.origin {
+            Origin::PubSub { attributes, .. } | Origin::Http { attributes, .. } => attributes,
+            Origin::File { attributes, .. } => &**attributes,
+        };
+        attributes.get(name).map(String::as_str)
+    }
+
+    /// The file that it was read from.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::File { object, .. } => Some(object),
+            Origin::PubSub { .. } | Origin::Http { .. } => None,
+        }
     }
 
     /// What is known of a record that is too large to be carried.

@@ -3,6 +3,7 @@
 
 mod room;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Submission {
     pub line: Option<u32>,
     /// Its bytes.
     pub payload: Bytes,
+    /// What was said of it beside the payload.
+    pub attributes: BTreeMap<String, String>,
     /// Names the request in the log.
     pub request_id: String,
     /// Where its bytes are counted.
@@ -116,7 +119,7 @@ impl HttpIntake {
         taken: Arc<AtomicBool>,
         reply: oneshot::Sender<Vec<Outcome>>,
     ) -> Delivery {
-        let Submission { key, line, payload, request_id, room } = submission;
+        let Submission { key, line, payload, attributes, request_id, room } = submission;
         let now = Utc::now();
         Delivery {
             id: match line {
@@ -126,7 +129,7 @@ impl HttpIntake {
             payload,
             published_at: now,
             received_at: now,
-            origin: Origin::Http { request_id, line },
+            origin: Origin::Http { request_id, line, attributes },
             receipt: Box::new(HttpReceipt { taken, reply, _room: room }),
         }
     }
@@ -174,7 +177,9 @@ mod tests {
             let intake = Arc::clone(&self.intake);
             let payload = Bytes::from_static(b"{}");
             let room = intake.reserve(payload.len()).unwrap();
-            let submission = Submission { key: "k".to_owned(), line, payload, request_id: "r".to_owned(), room };
+            let attributes = BTreeMap::new();
+            let (key, request_id) = ("k".to_owned(), "r".to_owned());
+            let submission = Submission { key, line, payload, attributes, request_id, room };
             tokio::spawn(async move { intake.decide(submission).await })
         }
     }

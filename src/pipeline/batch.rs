@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::Judged;
 use super::verdict::{Code, Reason, Rejection, Violation};
+use super::{AllJudged, Judged};
 use crate::events::EventKind;
 use crate::intake::Source;
 
@@ -15,19 +15,14 @@ pub(super) struct Batch<K: EventKind> {
     pub(super) id: Uuid,
     pub(super) source: Source,
     pub(super) events: Vec<Judged<K>>,
-    /// Deliveries without any event.
+    /// For each event to be counted only, its delivery.
     pub(super) ignored: Vec<usize>,
 }
 
 impl<K: EventKind> Batch<K> {
-    /// The verdicts over so many deliveries as one batch, or as several where there is so much wrong with
-    /// them that their dead letters would fill the memory. The last of them is to be decided first.
-    pub(super) fn cut(source: Source, deliveries: usize, events: Vec<Judged<K>>) -> Vec<Self> {
-        let mut empty = vec![true; deliveries];
-        for event in &events {
-            empty[event.delivery] = false;
-        }
-        let ignored = empty.iter().enumerate().filter_map(|(delivery, empty)| empty.then_some(delivery)).collect();
+    /// The verdicts as one batch, or as several where there is so much wrong with them that their dead
+    /// letters would fill the memory. The last of them is to be decided first.
+    pub(super) fn cut(source: Source, AllJudged { events, ignored }: AllJudged<K>) -> Vec<Self> {
         let mut batches = vec![Batch { id: Uuid::now_v7(), source, events: Vec::new(), ignored }];
         let mut violations = 0;
         for event in events {

@@ -2,15 +2,26 @@
 
 use super::Unavailable;
 use super::check_references::References;
-use super::validate::{Examined, decode_and_validate, verdict};
+use super::validate::{self, Examined, decode_and_validate, verdict};
 use super::verdict::Rejection;
-use crate::events::EventKind;
+use crate::events::{EventKind, Reading};
 use crate::intake::Delivery;
 
-/// For each delivery, what is said of each of its events.
-pub type Verdicts = Vec<Vec<Result<(), Rejection>>>;
+/// What would become of one event.
+#[derive(Debug)]
+pub enum Finding {
+    /// Stored, unless its id is stored already.
+    Accepted,
+    /// Dead-lettered.
+    Rejected(Rejection),
+    /// Counted, and no more.
+    Ignored,
+}
 
-/// What the pipeline would say of each event, by delivery; a delivery without events has none.
+/// For each delivery, what is said of each of its events; one that holds none is ignored.
+pub type Verdicts = Vec<Vec<Finding>>;
+
+/// What the pipeline would say of each event, by delivery.
 ///
 /// Without `references` these are taken to exist. That an id is stored already, with this content or
 /// another, is not looked at.
@@ -23,23 +34,23 @@ pub async fn check<K: EventKind>(
     references: Option<&References>,
 ) -> Result<Verdicts, Unavailable> {
     let examined = decode_and_validate::<K>(deliveries, max_event_bytes);
-    let mut wanted = Vec::new();
-    for examined in &examined {
-        if let Examined::Events(drafts) = examined {
-            wanted.extend(drafts.iter().flat_map(|draft| &draft.references));
-        }
-    }
     let known = match references {
-        Some(references) => Some(references.look_up(wanted.into_iter()).await?),
+        Some(references) => Some(references.look_up(validate::references(&examined)).await?),
         None => None,
     };
     let exists = |reference: &_| known.as_ref().is_none_or(|known| known.has(reference));
     let judge = |examined| match examined {
-        Examined::Events(drafts) => drafts
+        Examined::Events(readings) if readings.is_empty() => vec![Finding::Ignored],
+        Examined::Events(readings) => readings
             .into_iter()
-            .map(|draft| verdict::<K>(draft, exists).map(drop).map_err(|(rejection, _)| rejection))
+            .map(|reading| match reading {
+                Reading::Event(draft) => verdict::<K>(draft, exists)
+                    .map(|_| Finding::Accepted)
+                    .unwrap_or_else(|(no, _)| Finding::Rejected(no)),
+                Reading::Ignored => Finding::Ignored,
+            })
             .collect(),
-        Examined::Unreadable(rejection) => vec![Err(rejection)],
+        Examined::Unreadable(rejection) => vec![Finding::Rejected(rejection)],
     };
     Ok(examined.into_iter().map(judge).collect())
 }

@@ -1,7 +1,8 @@
-//! Do the users and articles of a batch exist? One question per table and batch, behind a cache of
+//! Do the rows that a batch refers to exist? One question per table and batch, behind a cache of
 //! ids known to exist. An id that is not in the cache is always asked of the database.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use uuid::Uuid;
 use super::Unavailable;
 use super::borrowed::Borrowed;
 use super::shape::Place;
-use super::verdict::{MissingReference, Table, Violation};
+use super::verdict::{MissingReference, RowId, Table, Violation};
 use crate::domain::State;
 
 /// A row that an event refers to, and the field that does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reference {
     /// In which table.
     pub table: Table,
     /// Its id.
-    pub id: Uuid,
+    pub id: RowId,
     /// The object that holds the field.
     pub place: Place,
     /// The field's name.
@@ -30,20 +31,18 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// The violation that this reference is when its row does not exist.
+    /// The violation that this reference is when its row does not exist, where that is one.
     #[must_use]
-    pub fn unknown(&self) -> Violation {
-        let expected = match self.table {
-            Table::Users => "the id of a row in users",
-            Table::Articles => "the id of a row in articles",
-        };
-        Violation::new(self.table.unknown(), self.place.field(self.field), expected, &self.id.to_string())
+    pub fn unknown(&self) -> Option<Violation> {
+        let expected = format!("the {} of a row in {}", self.table.key(), self.table);
+        let violation = |code| Violation::new(code, self.place.field(self.field), expected, &self.id.to_string());
+        self.table.unknown().map(violation)
     }
 
     /// The row that is missing.
     #[must_use]
     pub fn missing(&self) -> MissingReference {
-        MissingReference { table: self.table, id: self.id }
+        MissingReference { table: self.table, id: self.id.clone() }
     }
 }
 
@@ -65,9 +64,19 @@ pub struct Article {
     pub currency: Option<String>,
 }
 
+/// What is copied out of a shopper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shopper {
+    /// The market.
+    pub country: Option<String>,
+    /// As the table has it.
+    pub gender: Option<String>,
+}
+
 /// The reference rows of one batch.
 #[derive(Debug, Default)]
 pub struct Known {
+    shoppers: HashMap<Box<str>, Arc<Shopper>>,
     users: HashMap<Uuid, Arc<User>>,
     articles: HashMap<Uuid, Arc<Article>>,
 }
@@ -85,12 +94,20 @@ impl Known {
         self.articles.get(id)
     }
 
+    /// The shopper, where it exists.
+    #[must_use]
+    pub fn shopper(&self, id: &str) -> Option<&Arc<Shopper>> {
+        self.shoppers.get(id)
+    }
+
     /// Whether the referenced row exists.
     #[must_use]
     pub fn has(&self, reference: &Reference) -> bool {
-        match reference.table {
-            Table::Users => self.users.contains_key(&reference.id),
-            Table::Articles => self.articles.contains_key(&reference.id),
+        match (reference.table, &reference.id) {
+            (Table::Users, RowId::Uuid(id)) => self.users.contains_key(id),
+            (Table::Articles, RowId::Uuid(id)) => self.articles.contains_key(id),
+            (Table::Shoppers, RowId::Text(id)) => self.shoppers.contains_key(id),
+            _ => false,
         }
     }
 }
@@ -103,6 +120,7 @@ pub struct References {
     pool: PgPool,
     users: Cache<Uuid, Arc<User>>,
     articles: Cache<Uuid, Arc<Article>>,
+    shoppers: Cache<Box<str>, Arc<Shopper>>,
 }
 
 impl References {
@@ -114,7 +132,7 @@ impl References {
     /// Reference tables behind an empty cache.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        References { pool, users: cache(), articles: cache() }
+        References { pool, users: cache(), articles: cache(), shoppers: cache() }
     }
 
     /// Looks up every referenced row of a batch.
@@ -124,46 +142,49 @@ impl References {
     /// never a verdict about an event.
     pub async fn look_up(&self, references: impl Iterator<Item = &Reference>) -> Result<Known, Unavailable> {
         let (mut users, mut articles) = (Wanted::new(&self.users), Wanted::new(&self.articles));
+        let mut shoppers = Wanted::new(&self.shoppers);
         for reference in references {
-            match reference.table {
-                Table::Users => users.want(reference.id),
-                Table::Articles => articles.want(reference.id),
+            match (reference.table, &reference.id) {
+                (Table::Users, RowId::Uuid(id)) => users.want(id),
+                (Table::Articles, RowId::Uuid(id)) => articles.want(id),
+                (Table::Shoppers, RowId::Text(id)) => shoppers.want(id),
+                _ => {}
             }
         }
         let users = users.complete(|ids| self.ask(Table::Users, "address", ids), user).await?;
         let articles = articles
             .complete(|ids| self.ask(Table::Articles, "name, price::text, currency::text", ids), article)
             .await?;
-        Ok(Known { users, articles })
+        let shoppers =
+            shoppers.complete(|ids| self.ask(Table::Shoppers, "country::text, gender::text", ids), shopper).await?;
+        Ok(Known { shoppers, users, articles })
     }
 
-    /// Asks for rows by id, whether the column is a uuid or text.
+    /// Asks for rows by key, whether the column is a uuid or text.
     async fn ask(
         &self,
         table: Table,
         columns: &'static str,
-        ids: Vec<Uuid>,
+        ids: Vec<String>,
     ) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
-        let mut conn = Borrowed::from(&self.pool).await?;
+        let (mut conn, key) = (Borrowed::from(&self.pool).await?, table.key());
         let id_type: String = sqlx::query_scalar(
-            "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'id'",
+            "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attname = $2",
         )
         .bind(table.as_str())
+        .bind(key)
         .persistent(false)
         .fetch_one(conn.get()?)
         .await?;
         let array = if id_type == "uuid" { "uuid[]" } else { "text[]" };
-        let sql = format!("SELECT id::text, {columns} FROM {table} WHERE id = ANY($1::text[]::{array})");
-        // A text column may hold either spelling.
-        let spellings = |id: &Uuid| [id.to_string(), id.to_string().to_uppercase()];
-        let ids: Vec<String> = ids.iter().flat_map(spellings).collect();
+        let sql = format!("SELECT {key}::text, {columns} FROM {table} WHERE {key} = ANY($1::text[]::{array})");
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(conn.get()?).await?;
         conn.give_back();
         Ok(rows)
     }
 }
 
-fn cache<V: Clone + Send + Sync + 'static>() -> Cache<Uuid, V> {
+fn cache<Id: RowKey, V: Clone + Send + Sync + 'static>() -> Cache<Id, V> {
     Cache::builder().max_capacity(References::CAPACITY).time_to_live(References::TIME_TO_LIVE).build()
 }
 
@@ -175,6 +196,10 @@ fn user(row: &sqlx::postgres::PgRow) -> sqlx::Result<User> {
 fn article(row: &sqlx::postgres::PgRow) -> sqlx::Result<Article> {
     let price: Option<&str> = row.try_get(2)?;
     Ok(Article { name: row.try_get(1)?, price: price.and_then(money), currency: currency(row.try_get(3)?) })
+}
+
+fn shopper(row: &sqlx::postgres::PgRow) -> sqlx::Result<Shopper> {
+    Ok(Shopper { country: row.try_get(1)?, gender: row.try_get(2)? })
 }
 
 /// A longer text is no currency, and would not fit into the key of a rollup.
@@ -189,39 +214,67 @@ fn money(text: &str) -> Option<Decimal> {
 }
 
 /// The ids of one table that a batch needs: those found in the cache, and those to be asked for.
-struct Wanted<'c, V> {
-    cache: &'c Cache<Uuid, Arc<V>>,
-    known: HashMap<Uuid, Arc<V>>,
-    unknown: BTreeSet<Uuid>,
+struct Wanted<'c, Id, V> {
+    cache: &'c Cache<Id, Arc<V>>,
+    known: HashMap<Id, Arc<V>>,
+    unknown: BTreeSet<Id>,
 }
 
-impl<'c, V: Send + Sync + 'static> Wanted<'c, V> {
-    fn new(cache: &'c Cache<Uuid, Arc<V>>) -> Self {
+/// The key of a reference table.
+trait RowKey: Clone + Ord + Hash + Send + Sync + 'static {
+    /// Every spelling that a text column may hold.
+    fn spellings(&self) -> Vec<String>;
+
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl RowKey for Uuid {
+    fn spellings(&self) -> Vec<String> {
+        vec![self.to_string(), self.to_string().to_uppercase()]
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Uuid::try_parse(text).ok()
+    }
+}
+
+impl RowKey for Box<str> {
+    fn spellings(&self) -> Vec<String> {
+        vec![self.to_string()]
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl<'c, Id: RowKey, V: Send + Sync + 'static> Wanted<'c, Id, V> {
+    fn new(cache: &'c Cache<Id, Arc<V>>) -> Self {
         Wanted { cache, known: HashMap::new(), unknown: BTreeSet::new() }
     }
 
-    fn want(&mut self, id: Uuid) {
-        if self.known.contains_key(&id) {
+    fn want(&mut self, id: &Id) {
+        if self.known.contains_key(id) {
             return;
         }
-        match self.cache.get(&id) {
-            Some(value) => drop(self.known.insert(id, value)),
-            None => drop(self.unknown.insert(id)),
+        match self.cache.get(id) {
+            Some(value) => drop(self.known.insert(id.clone(), value)),
+            None => drop(self.unknown.insert(id.clone())),
         }
     }
 
     async fn complete(
         mut self,
-        ask: impl AsyncFnOnce(Vec<Uuid>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>>,
+        ask: impl AsyncFnOnce(Vec<String>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>>,
         read: impl Fn(&sqlx::postgres::PgRow) -> sqlx::Result<V>,
-    ) -> Result<HashMap<Uuid, Arc<V>>, Unavailable> {
+    ) -> Result<HashMap<Id, Arc<V>>, Unavailable> {
         if self.unknown.is_empty() {
             return Ok(self.known);
         }
-        for row in ask(self.unknown.into_iter().collect()).await? {
-            let Ok(id) = Uuid::try_parse(row.try_get(0)?) else { continue };
+        for row in ask(self.unknown.iter().flat_map(Id::spellings).collect()).await? {
+            let Some(id) = Id::read(row.try_get(0)?) else { continue };
             let value = Arc::new(read(&row)?);
-            self.cache.insert(id, Arc::clone(&value));
+            self.cache.insert(id.clone(), Arc::clone(&value));
             self.known.insert(id, value);
         }
         Ok(self.known)

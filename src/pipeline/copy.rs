@@ -50,10 +50,10 @@ impl BinaryCopy {
     ///
     /// # Errors
     /// Whatever Postgres says of the rows, or the connection broke.
-    pub async fn send(mut self, conn: &mut PgConnection, statement: &str) -> sqlx::Result<u64> {
-        self.buffer.extend_from_slice(&TRAILER);
+    pub async fn send(&self, conn: &mut PgConnection, statement: &str) -> sqlx::Result<u64> {
         let mut copy = conn.copy_in_raw(statement).await?;
         copy.send(self.buffer.as_slice()).await?;
+        copy.send(TRAILER.as_slice()).await?;
         copy.finish().await
     }
 }

@@ -60,7 +60,7 @@ pub enum Outcome {
     Rejected(Arc<DeadLetter>),
     /// It was a dead letter before: the ledger counts it as a duplicate, its sender hears why it was rejected.
     RejectedBefore(Arc<DeadLetter>),
-    /// The message held no event.
+    /// It is none that this kind counts, or the message held no event.
     Ignored,
 }
 
@@ -76,6 +76,13 @@ pub struct Judged<K: EventKind> {
     content: Option<ContentHash>,
     /// How often Postgres has refused it, alone in its batch.
     refusals: u32,
+}
+
+/// Everything that a batch of deliveries turned out to hold.
+pub struct AllJudged<K: EventKind> {
+    events: Vec<Judged<K>>,
+    /// For each event that is none of this kind's, and each message without events, its delivery.
+    ignored: Vec<usize>,
 }
 
 /// What all batches of a process share.

@@ -9,10 +9,10 @@ use sqlx::PgConnection;
 
 use super::batch::Batch;
 use super::borrowed::Borrowed;
-use super::dead_letter::{self, DeadLetter};
+use super::dead_letter::{self, Scribe};
 use super::ledger::{self, Counts};
 use super::verdict::{Code, Reason, Rejection, Violation};
-use super::{Judged, Outcome, Pipeline, Unavailable};
+use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable};
 use crate::events::{ContentHash, EventKind};
 use crate::hex::hex;
 use crate::intake::{Delivery, Source};
@@ -45,10 +45,10 @@ pub async fn commit<K: EventKind>(
     pipeline: &Pipeline,
     source: Source,
     deliveries: &[Delivery],
-    judged: Vec<Judged<K>>,
+    judged: AllJudged<K>,
 ) -> Result<Vec<(usize, Outcome)>, Stopped> {
     let mut decided = Vec::with_capacity(deliveries.len());
-    let mut todo = Batch::cut(source, deliveries.len(), judged);
+    let mut todo = Batch::cut(source, judged);
     while let Some(batch) = todo.pop() {
         match commit_one(pipeline, deliveries, &batch).await? {
             Ok(outcomes) => decided.extend(outcomes),
@@ -119,7 +119,7 @@ async fn decide<K: EventKind>(
 ) -> Result<Vec<(usize, Outcome)>, Failure> {
     let mut stored = insert(conn, batch).await?;
     let mut outcomes: Vec<_> = batch.ignored.iter().map(|&delivery| (delivery, Outcome::Ignored)).collect();
-    let (mut new, mut letters) = (Vec::with_capacity(stored.len()), Vec::new());
+    let (mut new, mut letters, mut scribe) = (Vec::with_capacity(stored.len()), Vec::new(), Scribe::new(deliveries));
     for event in &batch.events {
         let rejection = match &event.verdict {
             Ok(row) => match stand::<K>(row, &mut stored)? {
@@ -141,9 +141,7 @@ async fn decide<K: EventKind>(
             }
             Err(rejection) => Cow::Borrowed(rejection),
         };
-        let delivery = &deliveries[event.delivery];
-        let letter = if event.refusals > 1 { DeadLetter::bare::<K> } else { DeadLetter::new::<K> };
-        letters.push((event.delivery, Arc::new(letter(delivery, event.position, event.key.as_ref(), &rejection))));
+        letters.push((event.delivery, Arc::new(scribe.write(event, &rejection))));
     }
     let shard = free_shard(conn).await?;
     K::roll_up(conn, &new, shard).await?;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::events::{ContentHash, Draft, EventKind};
+use crate::events::{Draft, EventKind, Reading};
 use crate::intake::Delivery;
 use crate::shutdown::Stopped;
 
 use super::check_references::{Known, Reference};
 use super::decode::decode;
 use super::verdict::{Code, Reason, Rejection, Violation};
-use super::{Judged, Pipeline, Unavailable};
+use super::{AllJudged, Judged, Pipeline, Unavailable};
 
 /// How long looking up references may take before its connection is given up as frozen.
 const LOOK_UP: Duration = Duration::from_secs(40);
@@ -20,7 +20,7 @@ const LOOK_UP: Duration = Duration::from_secs(40);
 /// What one delivery turned out to hold.
 pub enum Examined<K: EventKind> {
     /// Its events; none at all is a message to ignore.
-    Events(Vec<Draft<K>>),
+    Events(Vec<Reading<K>>),
     /// It could not even be read.
     Unreadable(Rejection),
 }
@@ -39,7 +39,7 @@ fn examine<K: EventKind>(delivery: &Delivery, max_bytes: usize) -> Examined<K> {
         return Examined::Unreadable(Rejection::single(Reason::Oversize, violation));
     }
     match decode(&delivery.payload) {
-        Ok(json) => Examined::Events(K::parse(&json, delivery.published_at)),
+        Ok(json) => Examined::Events(K::parse(&json, delivery)),
         Err(violation) => Examined::Unreadable(Rejection::single(Reason::Decode, violation)),
     }
 }
@@ -54,16 +54,10 @@ pub async fn check_references<K: EventKind>(
     pipeline: &Pipeline,
     deliveries: &[Delivery],
     examined: Vec<Examined<K>>,
-) -> Result<Vec<Judged<K>>, Stopped> {
-    let drafts = || {
-        examined.iter().flat_map(|examined| match examined {
-            Examined::Events(drafts) => drafts.as_slice(),
-            Examined::Unreadable(_) => &[],
-        })
-    };
+) -> Result<AllJudged<K>, Stopped> {
     let mut outage = pipeline.outage("look up references");
     let known = loop {
-        let look_up = pipeline.references.look_up(drafts().flat_map(|draft| &draft.references));
+        let look_up = pipeline.references.look_up(references(&examined));
         match pipeline.shutdown.unless_given_up(timeout(LOOK_UP, look_up)).await? {
             Ok(Ok(known)) => {
                 outage.over();
@@ -76,44 +70,59 @@ pub async fn check_references<K: EventKind>(
     Ok(judge_all(deliveries, examined, &known))
 }
 
-fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> Vec<Judged<K>> {
-    let mut judged = Vec::with_capacity(deliveries.len());
+/// Every row that the events of a batch refer to.
+pub(super) fn references<K: EventKind>(examined: &[Examined<K>]) -> impl Iterator<Item = &Reference> {
+    let readings = examined.iter().flat_map(|examined| match examined {
+        Examined::Events(readings) => readings.as_slice(),
+        Examined::Unreadable(_) => &[],
+    });
+    readings.flat_map(|reading| match reading {
+        Reading::Event(draft) => draft.references.as_slice(),
+        Reading::Ignored => &[],
+    })
+}
+
+fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> AllJudged<K> {
+    let mut all = AllJudged { events: Vec::with_capacity(deliveries.len()), ignored: Vec::new() };
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
         match examined {
-            Examined::Events(drafts) => judged.extend((0..).zip(drafts).map(|(position, draft)| {
-                let key = draft.key.clone();
-                let (verdict, content) = judge(draft, delivery, known);
-                Judged { delivery: index, position, key, verdict, content, refusals: 0 }
-            })),
+            Examined::Events(readings) if readings.is_empty() => all.ignored.push(index),
+            Examined::Events(readings) => {
+                for (position, reading) in (0..).zip(readings) {
+                    match reading {
+                        Reading::Event(draft) => all.events.push(judge(draft, index, position, delivery, known)),
+                        Reading::Ignored => all.ignored.push(index),
+                    }
+                }
+            }
             Examined::Unreadable(rejection) => {
-                judged.push(Judged {
+                let verdict = Err(rejection);
+                all.events.push(Judged {
                     delivery: index,
                     position: 0,
                     key: None,
-                    verdict: Err(rejection),
+                    verdict,
                     content: None,
                     refusals: 0,
                 });
             }
         }
     }
-    judged
+    all
 }
 
 /// The verdict, and the content of an event that nothing but missing rows speaks against: it may be
 /// stored already, from when they were there.
-fn judge<K: EventKind>(
-    draft: Draft<K>,
-    delivery: &Delivery,
-    known: &Known,
-) -> (Result<K::Row, Rejection>, Option<ContentHash>) {
-    match verdict(draft, |reference| known.has(reference)) {
+fn judge<K: EventKind>(draft: Draft<K>, index: usize, position: u32, delivery: &Delivery, known: &Known) -> Judged<K> {
+    let key = draft.key.clone();
+    let (verdict, content) = match verdict(draft, |reference| known.has(reference)) {
         Ok(event) => (Ok(K::enrich(event, delivery.received_at, known)), None),
         Err((rejection, event)) => {
             let without_rows = event.map(|event| K::enrich(event, delivery.received_at, &Known::default()));
             (Err(rejection), without_rows.as_ref().map(K::content_hash))
         }
-    }
+    };
+    Judged { delivery: index, position, key, verdict, content, refusals: 0 }
 }
 
 /// Shape and reference violations stand in one report; the earlier stage names it. An event whose shape
@@ -123,13 +132,14 @@ pub(super) fn verdict<K: EventKind>(
     exists: impl Fn(&Reference) -> bool,
 ) -> Result<K::Event, (Rejection, Option<K::Event>)> {
     let Draft { event, references, mut violations, .. } = draft;
-    let unknown: Vec<_> = references.iter().filter(|reference| !exists(reference)).collect();
+    let unknown = || references.iter().filter(|reference| !exists(reference));
+    let missing: BTreeSet<_> =
+        unknown().filter(|reference| reference.table.unknown().is_some()).map(Reference::missing).collect();
     match event {
-        Some(event) if unknown.is_empty() => Ok(event),
+        Some(event) if missing.is_empty() => Ok(event),
         event => {
             let reason = if violations.is_empty() { Reason::Reference } else { Reason::Shape };
-            violations.extend(unknown.iter().map(|reference| reference.unknown()));
-            let missing: BTreeSet<_> = unknown.iter().map(|reference| reference.missing()).collect();
+            violations.extend(unknown().filter_map(Reference::unknown));
             let missing = missing.into_iter().collect();
             Err((Rejection { reason, violations: bounded(violations), missing }, event))
         }

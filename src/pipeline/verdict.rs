@@ -149,27 +149,64 @@ closed_set! {
         Users = "users",
         /// What is bought.
         Articles = "articles",
+        /// Who takes part in A/B tests.
+        Shoppers = "shoppers",
     }
 }
 
 impl Table {
-    /// The code of a violation that names no row of this table.
+    /// The code of a violation that names no row of this table; `None` where a missing row is no violation,
+    /// because it would only add to the event.
     #[must_use]
-    pub const fn unknown(self) -> Code {
+    pub const fn unknown(self) -> Option<Code> {
         match self {
-            Table::Users => Code::UnknownUser,
-            Table::Articles => Code::UnknownArticle,
+            Table::Users => Some(Code::UnknownUser),
+            Table::Articles => Some(Code::UnknownArticle),
+            Table::Shoppers => None,
+        }
+    }
+
+    /// The column that events name.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Table::Users | Table::Articles => "id",
+            Table::Shoppers => "user_id",
         }
     }
 }
 
+/// The id of a row of reference data.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowId {
+    /// A uuid.
+    Uuid(Uuid),
+    /// Any text.
+    Text(Box<str>),
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowId::Uuid(id) => id.fmt(f),
+            RowId::Text(id) => f.write_str(id),
+        }
+    }
+}
+
+impl Serialize for RowId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A row that an event needs and that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct MissingReference {
     /// In which table.
     pub table: Table,
     /// Its id.
-    pub id: Uuid,
+    pub id: RowId,
 }
 
 /// A verdict against an event: every reason at once.

@@ -77,7 +77,7 @@ impl Back {
 
     async fn ingest_until(&self, target: &str, again: Again) -> anyhow::Result<Summary> {
         let limits = BatchLimits { deliveries: 50, in_flight: 3, ..BatchLimits::default() };
-        let ingestion = Ingestion { pipeline: self.rig.pipeline.clone(), limits, again };
+        let ingestion = Ingestion { pipeline: self.rig.pipeline.clone(), limits, again, attributes: Arc::default() };
         let kind = Kind::named("purchase").unwrap();
         ingest(*kind, &ingestion, list(target).await?, Arc::clone(&self.said) as Arc<dyn Reporter>).await
     }

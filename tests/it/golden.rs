@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use purser::events::{KINDS, Kind, Purchase};
+use purser::events::{KINDS, Kind};
 use purser::intake::{Delivery, Source};
 use purser::pipeline::Outcome;
-use purser::pipeline::check::check;
+use purser::pipeline::check::Finding;
 use purser::pipeline::verdict::{Reason, Violation};
 use purser::pipeline::worker::BatchLimits;
 use serde_json::{Value, json};
@@ -96,35 +96,40 @@ async fn bad_fixtures_are_rejected_for_exactly_these_reasons() {
 #[tokio::test]
 async fn checking_says_what_the_pipeline_says() {
     let rig = Rig::new().await;
-    for (path, payload) in fixtures("purchase", "bad") {
-        let found = check_one(&rig, &payload).await.unwrap_err();
-        let Ok(golden) = std::fs::read(path.with_extension("verdict.json")) else { continue };
-        let expected: Value = serde_json::from_slice(&golden).unwrap();
-        assert_eq!(found, expected, "{}", path.display());
-    }
-    for (path, payload) in fixtures("purchase", "good") {
-        assert_eq!(check_one(&rig, &payload).await, Ok(()), "{}", path.display());
+    for kind in KINDS {
+        for (path, payload) in fixtures(kind.name, "bad") {
+            let found = check_one(&rig, kind, &payload).await.unwrap_err();
+            let Ok(golden) = std::fs::read(path.with_extension("verdict.json")) else { continue };
+            let expected: Value = serde_json::from_slice(&golden).unwrap();
+            assert_eq!(found, expected, "{}", path.display());
+        }
+        for (path, payload) in fixtures(kind.name, "good") {
+            assert_eq!(check_one(&rig, kind, &payload).await, Ok(()), "{}", path.display());
+        }
     }
     assert_eq!(rig.number("SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM dead_letters)").await, 0);
 }
 
-async fn check_one(rig: &Rig, payload: &Bytes) -> Result<(), Value> {
+async fn check_one(rig: &Rig, kind: &Kind, payload: &Bytes) -> Result<(), Value> {
     let delivery: Delivery = delivery_with("golden".to_owned(), payload.clone(), published_at()).0;
     let references = Some(&rig.pipeline.references);
-    let mut verdicts = check::<Purchase>(&[delivery], rig.pipeline.max_event_bytes, references).await.unwrap();
-    let verdict_of_event = verdicts.remove(0).remove(0);
-    verdict_of_event.map_err(|rejection| verdict(rejection.reason, &rejection.violations))
+    let mut verdicts = kind.check(&[delivery], rig.pipeline.max_event_bytes, references).await.unwrap();
+    match verdicts.remove(0).remove(0) {
+        Finding::Rejected(rejection) => Err(verdict(rejection.reason, &rejection.violations)),
+        Finding::Accepted | Finding::Ignored => Ok(()),
+    }
 }
 
 #[tokio::test]
 async fn a_cart_holds_at_most_a_thousand_lines() {
     let rig = Rig::new().await;
+    let kind = Kind::named("purchase").unwrap();
     let with_lines = |count: usize| {
         let line = json!({ "article_id": shop::article(1), "quantity": 1 });
         let purchase = shop::purchase_with(uuid::Uuid::now_v7(), "cart", json!(vec![line; count]));
         Bytes::from(purchase.to_string())
     };
-    assert_eq!(check_one(&rig, &with_lines(1000)).await, Ok(()));
+    assert_eq!(check_one(&rig, kind, &with_lines(1000)).await, Ok(()));
     let error = json!({ "code": "length", "path": "/cart", "expected": "an array of 1 to 1000 lines", "actual": "an array of 1001" });
-    assert_eq!(check_one(&rig, &with_lines(1001)).await, Err(json!({ "reason": "shape", "errors": [error] })));
+    assert_eq!(check_one(&rig, kind, &with_lines(1001)).await, Err(json!({ "reason": "shape", "errors": [error] })));
 }

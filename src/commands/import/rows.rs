@@ -27,6 +27,7 @@ impl Columns {
         let names: &[_] = match table {
             Table::Users => &["name", "address", "number", "email"],
             Table::Articles => &["name", "price", "currency"],
+            Table::Shoppers => &["country", "gender"],
         };
         Columns { table, names }
     }

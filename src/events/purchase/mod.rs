@@ -6,17 +6,17 @@ mod sales;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
-use sha2::{Digest, Sha256};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ContentHash, Draft, EventKind};
+use super::{ContentHash, ContentHasher, Draft, EventKind, Reading, plausible};
 use crate::domain::State;
+use crate::intake::Delivery;
 use crate::pipeline::check_references::{Article, Known, Reference};
 use crate::pipeline::decode::Json;
 use crate::pipeline::shape::{Object, Place};
-use crate::pipeline::verdict::{Table, Violation};
+use crate::pipeline::verdict::{RowId, Table, Violation};
 
 /// The kind `purchase`.
 #[derive(Debug)]
@@ -59,23 +59,23 @@ impl EventKind for Purchase {
     type Event = Purchase;
     type Row = Row;
 
-    fn parse(json: &Json<'_>, published_at: DateTime<Utc>) -> Vec<Draft<Self>> {
+    fn parse(json: &Json<'_>, delivery: &Delivery) -> Vec<Reading<Self>> {
         let mut draft = Draft { key: None, event: None, references: Vec::new(), violations: Vec::new() };
         let Draft { references, violations, .. } = &mut draft;
-        if let Some(body) = Object::of(json, Place::Root, "a purchase", violations) {
+        if let Some(body) = Object::of(json, Place::ROOT, "a purchase", violations) {
             let id = body.uuid(id_field(body), violations);
-            let occurred_at = body.instant("timestamp", plausible(published_at), violations);
+            let occurred_at = body.instant("timestamp", plausible(delivery.published_at), violations);
             let user_id = refer(body, Table::Users, "user_id", references, violations);
             let lines = cart(body, references, violations);
             draft.key = id;
             draft.event = complete(id, occurred_at, user_id, lines).filter(|_| draft.violations.is_empty());
         }
-        vec![draft]
+        vec![Reading::Event(draft)]
     }
 
     fn keys(json: &Json<'_>, _position: u32) -> Vec<(&'static str, String)> {
         let ignored = &mut Vec::new();
-        let Some(body) = Object::of(json, Place::Root, "a purchase", ignored) else { return Vec::new() };
+        let Some(body) = Object::of(json, Place::ROOT, "a purchase", ignored) else { return Vec::new() };
         let fields = [("purchase_id", id_field(body)), ("user_id", "user_id")];
         let ids = fields.map(|(key, field)| body.uuid(field, ignored).map(|id| (key, id.to_string())));
         ids.into_iter().flatten().collect()
@@ -110,26 +110,19 @@ impl EventKind for Purchase {
     }
 }
 
-/// Hashes the normalised wire fields. Each field has a fixed width, so that no two purchases
-/// can be written alike.
+/// Hashes the normalised wire fields.
 fn content_hash(
     id: Uuid,
     occurred_at: DateTime<Utc>,
     user_id: Uuid,
     lines: impl Iterator<Item = (Uuid, i32)>,
 ) -> ContentHash {
-    let mut hash = Sha256::new();
-    hash.update(HASH_VERSION.to_be_bytes());
-    hash.update(id);
-    hash.update(occurred_at.timestamp_micros().to_be_bytes());
-    hash.update(user_id);
+    let mut hash = ContentHasher::new(HASH_VERSION);
+    hash.uuid(id).instant(occurred_at).uuid(user_id);
     for (article_id, quantity) in lines {
-        hash.update(article_id);
-        hash.update(quantity.to_be_bytes());
+        hash.uuid(article_id).whole(quantity);
     }
-    let mut half = ContentHash::default();
-    half.copy_from_slice(&hash.finalize()[..16]);
-    half
+    hash.finish()
 }
 
 /// Producers call it `id_`, files and imports `id` too.
@@ -137,17 +130,11 @@ fn id_field(body: Object<'_>) -> &'static str {
     if !body.has("id_") && body.has("id") { "id" } else { "id_" }
 }
 
-/// From the year 2000 to a day after the purchase was published.
-fn plausible(published_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-    let earliest = Utc.timestamp_opt(946_684_800, 0).single().unwrap_or_default();
-    (earliest, published_at + TimeDelta::days(1))
-}
-
 fn cart(body: Object<'_>, references: &mut Vec<Reference>, violations: &mut Vec<Violation>) -> Option<Vec<Line>> {
     let items = body.array("cart", "lines", (1, LINES), violations)?;
     references.reserve(items.len());
     let lines = items.iter().enumerate().map(|(index, item)| {
-        let place = Place::Element("cart", index);
+        let place = Place::element("cart", index);
         let line = Object::of(item, place, "a line {article_id, quantity}", violations)?;
         let article_id = refer(line, Table::Articles, "article_id", references, violations);
         let quantity = line.whole("quantity", (1, QUANTITY), violations);
@@ -167,7 +154,7 @@ fn refer(
     violations: &mut Vec<Violation>,
 ) -> Option<Uuid> {
     let id = object.uuid(field, violations)?;
-    references.push(Reference { table, id, place: object.place(), field });
+    references.push(Reference { table, id: RowId::Uuid(id), place: object.place(), field });
     Some(id)
 }
 

@@ -1,5 +1,6 @@
 //! Files into the pipeline: read once to know what they are, and once more for their records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
@@ -34,6 +35,8 @@ pub struct Ingestion {
     pub limits: BatchLimits,
     /// What is done with a content that was ingested before.
     pub again: Again,
+    /// What was said of all records.
+    pub attributes: Arc<BTreeMap<String, String>>,
 }
 
 /// What is done with a content that was ingested before.
@@ -226,7 +229,12 @@ impl Feeder<'_> {
             payload,
             published_at: file.published_at,
             received_at: Utc::now(),
-            origin: Origin::File { object: Arc::clone(file.name), record: position + 1, too_large },
+            origin: Origin::File {
+                object: Arc::clone(file.name),
+                record: position + 1,
+                attributes: Arc::clone(&self.ingestion.attributes),
+                too_large,
+            },
             receipt: Box::new(receipt),
         };
         let sent = shutdown.soft().run_until_cancelled(self.deliveries.send(delivery)).await.context("told to stop")?;

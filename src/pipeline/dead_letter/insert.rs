@@ -81,8 +81,8 @@ async fn insert_outbox(conn: &mut PgConnection, letters: &[&DeadLetter]) -> sqlx
 
 async fn insert_waiting(conn: &mut PgConnection, letters: &[&DeadLetter]) -> sqlx::Result<()> {
     let waiting = letters.iter().filter(|letter| letter.class == Class::WhenReferenceAppears);
-    let missing: Vec<(MissingReference, Uuid)> =
-        waiting.flat_map(|letter| letter.missing.iter().map(|missing| (*missing, letter.id))).collect();
+    let missing: Vec<(&MissingReference, Uuid)> =
+        waiting.flat_map(|letter| letter.missing.iter().map(|missing| (missing, letter.id))).collect();
     let tables: Vec<&str> = missing.iter().map(|(missing, _)| missing.table.as_str()).collect();
     let references: Vec<String> = missing.iter().map(|(missing, _)| missing.id.to_string()).collect();
     let letters: Vec<Uuid> = missing.iter().map(|(_, letter)| *letter).collect();

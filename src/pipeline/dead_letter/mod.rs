@@ -2,6 +2,7 @@
 //! It is born in the transaction that rejected it; [`crate::dead_letters`] ships it from there.
 
 mod insert;
+mod scribe;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,13 +15,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::decode::decode;
 use super::verdict::{Class, Code, MissingReference, Reason, Rejection, Violation};
 use crate::events::EventKind;
 use crate::hex::hex;
 use crate::intake::{Delivery, Origin};
 
 pub(super) use insert::insert;
+pub(super) use scribe::Scribe;
+
+use scribe::Message;
 
 /// A rejected event, as it is stored.
 #[derive(Debug, Clone)]
@@ -100,8 +103,13 @@ static INSTANCE: LazyLock<String> = LazyLock::new(|| Uuid::now_v7().to_string())
 
 impl DeadLetter {
     /// Makes the record of a rejected event. Its bytes are fixed from here on.
-    #[must_use]
-    pub fn new<K: EventKind>(delivery: &Delivery, position: u32, key: Option<&K::Key>, rejection: &Rejection) -> Self {
+    fn new<K: EventKind>(
+        delivery: &Delivery,
+        message: &Message<'_>,
+        position: u32,
+        key: Option<&K::Key>,
+        rejection: &Rejection,
+    ) -> Self {
         let left_in_file = delivery.left_in_file();
         let sha256 = left_in_file.map_or_else(|| Sha256::digest(&delivery.payload).into(), |left| left.sha256);
         let event_key = key.map(|key| without_nul(&key.to_string()));
@@ -126,15 +134,20 @@ impl DeadLetter {
             record: Vec::new(),
             payload: (oversize && left_in_file.is_none()).then(|| delivery.payload.clone()),
         };
-        letter.record = letter.write_record::<K>(delivery, &hex(&sha256));
+        letter.record = letter.write_record::<K>(delivery, message, &hex(&sha256));
         letter
     }
 
     /// The least that a dead letter can be, where Postgres refuses the whole one: id, reason and bytes,
     /// and nothing in it that anybody outside has chosen.
-    #[must_use]
-    pub fn bare<K: EventKind>(delivery: &Delivery, position: u32, key: Option<&K::Key>, rejection: &Rejection) -> Self {
-        let mut letter = DeadLetter::new::<K>(delivery, position, key, rejection);
+    fn bare<K: EventKind>(
+        delivery: &Delivery,
+        message: &Message<'_>,
+        position: u32,
+        key: Option<&K::Key>,
+        rejection: &Rejection,
+    ) -> Self {
+        let mut letter = DeadLetter::new::<K>(delivery, message, position, key, rejection);
         letter.event_key = None;
         letter.delivery_id = hex(&Sha256::digest(&delivery.id));
         letter.errors.clear();
@@ -147,9 +160,9 @@ impl DeadLetter {
         letter
     }
 
-    fn write_record<K: EventKind>(&self, delivery: &Delivery, sha256: &str) -> Vec<u8> {
-        let keys = match decode(&delivery.payload) {
-            Ok(json) if self.reason != Reason::Oversize => K::keys(&json, self.position).into_iter().collect(),
+    fn write_record<K: EventKind>(&self, delivery: &Delivery, message: &Message<'_>, sha256: &str) -> Vec<u8> {
+        let keys = match &message.json {
+            Some(json) if self.reason != Reason::Oversize => K::keys(json, self.position).into_iter().collect(),
             _ => BTreeMap::new(),
         };
         let record = Record {
@@ -167,7 +180,7 @@ impl DeadLetter {
             source: &delivery.origin,
             delivery_id: &delivery.id,
             keys,
-            payload: self.payload(delivery, sha256),
+            payload: self.payload(delivery, message, sha256),
             processor: Processor { version: env!("CARGO_PKG_VERSION"), instance: &INSTANCE },
             reference: Reference { as_of: self.failed_at, missing: &self.missing },
         };
@@ -175,10 +188,13 @@ impl DeadLetter {
         serde_json::to_vec(&record).unwrap_or_default()
     }
 
-    fn payload<'a>(&self, delivery: &'a Delivery, sha256: &str) -> Payload<'a> {
+    fn payload<'a>(&self, delivery: &'a Delivery, message: &Message<'_>, sha256: &str) -> Payload<'a> {
         let (encoding, data) = match (std::str::from_utf8(&delivery.payload), &delivery.origin) {
+            _ if message.kept_in.is_some() => {
+                ("dead_letter", message.kept_in.map(|letter| letter.to_string()).unwrap_or_default().into())
+            }
             _ if self.payload.is_some() => ("object", format!("{PAYLOADS}/{}", self.id).into()),
-            (_, Origin::File { object, record, too_large: Some(_) }) => {
+            (_, Origin::File { object, record, too_large: Some(_), .. }) => {
                 ("reference", format!("{object}#{record}").into())
             }
             (Ok(text), _) => ("utf8", text.into()),
@@ -190,7 +206,9 @@ impl DeadLetter {
     /// As base64 even what is text: nothing in it can be what Postgres refused.
     fn bare_payload(&self, delivery: &Delivery) -> serde_json::Value {
         let (encoding, bytes) = match &delivery.origin {
-            Origin::File { object, record, too_large: Some(_) } => ("reference", format!("{object}#{record}").into()),
+            Origin::File { object, record, too_large: Some(_), .. } => {
+                ("reference", format!("{object}#{record}").into())
+            }
             _ => ("base64", delivery.payload.clone()),
         };
         serde_json::json!({"encoding": encoding, "data": BASE64_STANDARD.encode(&bytes), "bytes": delivery.bytes()})

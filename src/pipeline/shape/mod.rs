@@ -1,47 +1,24 @@
 //! Reading fields out of an event: what is right is returned, what is wrong is noted, and reading
 //! goes on, so that one report holds everything.
 
+mod numbers;
+mod place;
+mod texts;
+
 use std::borrow::Cow;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use uuid::Uuid;
-use validator::{ValidateLength, ValidateRange};
+use validator::ValidateLength;
 
 use super::decode::Json;
 use super::verdict::{Code, Violation};
-use crate::domain::parse_instant;
+
+pub use place::Place;
 
 /// One object of an event, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'j> {
     fields: &'j [(Cow<'j, str>, Json<'j>)],
     place: Place,
-}
-
-/// Where a value stands. Turned into a JSON Pointer only when it is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The event itself.
-    Root,
-    /// The nth element of a field of the event.
-    Element(&'static str, usize),
-}
-
-impl Place {
-    /// The JSON Pointer (RFC 6901) of a field at this place.
-    #[must_use]
-    pub fn field(self, name: &str) -> String {
-        format!("{}/{name}", self.pointer())
-    }
-
-    /// The JSON Pointer of this place.
-    #[must_use]
-    pub fn pointer(self) -> String {
-        match self {
-            Place::Root => String::new(),
-            Place::Element(array, index) => format!("/{array}/{index}"),
-        }
-    }
 }
 
 impl<'j> Object<'j> {
@@ -59,37 +36,28 @@ impl<'j> Object<'j> {
         None
     }
 
-    /// A required uuid in its hyphenated form, in any case.
-    pub fn uuid(&self, name: &str, violations: &mut Vec<Violation>) -> Option<Uuid> {
-        self.text(name, "a uuid", violations, |text| (text.len() == 36).then(|| Uuid::try_parse(text).ok())?)
-    }
-
-    /// A required ISO-8601 date and time within bounds, both inclusive; a naive one is UTC.
-    pub fn instant(
+    /// The object that `pointer` (such as `/event`) leads to from the event, or from an element of it.
+    pub fn at(
         &self,
-        name: &str,
-        (min, max): (DateTime<Utc>, DateTime<Utc>),
+        pointer: &'static str,
+        expected: &'static str,
         violations: &mut Vec<Violation>,
-    ) -> Option<DateTime<Utc>> {
-        let instant = self.text(name, "an ISO-8601 date and time", violations, |text| parse_instant(text).ok())?;
-        if (min..=max).contains(&instant) {
-            return Some(instant);
+    ) -> Option<Object<'j>> {
+        let (mut object, mut end) = (*self, 0);
+        for name in pointer.split('/').skip(1) {
+            end += 1 + name.len();
+            let place = self.place.inside(&pointer[..end]);
+            object = object.read(
+                name,
+                || expected.into(),
+                violations,
+                |value| match value {
+                    Json::Object(fields) => Ok(Object { fields, place }),
+                    _ => Err(Code::WrongType),
+                },
+            )?;
         }
-        let expected = format!("a time from {} to {}", rfc3339(min), rfc3339(max));
-        violations.push(Violation::new(Code::Range, self.place.field(name), expected, &rfc3339(instant)));
-        None
-    }
-
-    /// A required whole JSON number within bounds, both inclusive. `2.0` and `"2"` are none.
-    pub fn whole(&self, name: &str, (min, max): (i32, i32), violations: &mut Vec<Violation>) -> Option<i32> {
-        let expected = || format!("a whole number from {min} to {max}").into();
-        self.read(name, expected, violations, |value| match value {
-            Json::Whole(whole) if whole.validate_range(Some(min.into()), Some(max.into()), None, None) => {
-                i32::try_from(*whole).map_err(|_| Code::Range)
-            }
-            Json::Whole(_) => Err(Code::Range),
-            _ => Err(Code::WrongType),
-        })
+        Some(object)
     }
 
     /// A required array whose length is within bounds, both inclusive. `of` names the elements.
@@ -117,25 +85,25 @@ impl<'j> Object<'j> {
     /// Whether the object has a field of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|(field, _)| field == name)
+        self.values(name).next().is_some()
     }
 
-    fn text<T>(
-        &self,
-        name: &str,
-        expected: &'static str,
-        violations: &mut Vec<Violation>,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        self.read(
-            name,
-            || expected.into(),
-            violations,
-            |value| match value {
-                Json::String(text) => parse(text).ok_or(Code::Format),
-                _ => Err(Code::WrongType),
-            },
-        )
+    /// Whether the field is absent, or stands there once as `null`.
+    #[must_use]
+    pub fn is_null(&self, name: &str) -> bool {
+        let mut found = self.values(name);
+        let first = found.next().is_none_or(|value| *value == Json::Null);
+        first && found.next().is_none()
+    }
+
+    /// The value of a field, whatever it is; of one that stands twice, the first.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&'j Json<'j>> {
+        self.values(name).next()
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &'j Json<'j>> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value)
     }
 
     fn read<T>(
@@ -145,7 +113,7 @@ impl<'j> Object<'j> {
         violations: &mut Vec<Violation>,
         read: impl FnOnce(&'j Json<'j>) -> Result<T, Code>,
     ) -> Option<T> {
-        let mut found = self.fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value);
+        let mut found = self.values(name);
         let (code, actual) = match (found.next(), found.next()) {
             (None, _) => (Code::Missing, "nothing".to_owned()),
             (Some(_), Some(second)) => (Code::DuplicateField, second.to_string()),
@@ -159,19 +127,15 @@ impl<'j> Object<'j> {
     }
 }
 
-fn rfc3339(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::decode::decode;
     use super::*;
 
-    fn codes(payload: &str, read: impl FnOnce(Object<'_>, &mut Vec<Violation>)) -> Vec<(String, Code)> {
+    pub(super) fn codes(payload: &str, read: impl FnOnce(Object<'_>, &mut Vec<Violation>)) -> Vec<(String, Code)> {
         let json = decode(payload.as_bytes()).unwrap();
         let mut violations = Vec::new();
-        if let Some(object) = Object::of(&json, Place::Root, "an object", &mut violations) {
+        if let Some(object) = Object::of(&json, Place::ROOT, "an object", &mut violations) {
             read(object, &mut violations);
         }
         violations.into_iter().map(|violation| (violation.path, violation.code)).collect()
@@ -206,12 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_is_hyphenated() {
-        for text in ["bdd640fb06674ad19c80317fa3b1799d", "{bdd640fb-0667-4ad1-9c80-317fa3b1799d}", ""] {
-            let noted = codes(&format!(r#"{{"id":"{text}"}}"#), |object, violations| {
-                object.uuid("id", violations);
-            });
-            assert_eq!(noted, [("/id".to_owned(), Code::Format)], "{text}");
-        }
+    fn a_pointer_leads_into_nested_objects() {
+        let read = |payload: &str| {
+            codes(payload, |object, violations| {
+                if let Some(inner) = object.at("/a/b", "an object", violations) {
+                    inner.whole("c", (1, 9), violations);
+                }
+            })
+        };
+        assert_eq!(read(r#"{"a":{"b":{"c":1}}}"#), []);
+        assert_eq!(read(r#"{"a":{"b":{"c":0}}}"#), [("/a/b/c".to_owned(), Code::Range)]);
+        assert_eq!(read(r#"{"a":{"b":[]}}"#), [("/a/b".to_owned(), Code::WrongType)]);
+        assert_eq!(read(r#"{"a":{}}"#), [("/a/b".to_owned(), Code::Missing)]);
+        assert_eq!(read("{}"), [("/a".to_owned(), Code::Missing)]);
+        let place = Place::element("events", 3).inside("/data");
+        assert_eq!(place.field("codeColor"), "/events/3/data/codeColor");
     }
 }
