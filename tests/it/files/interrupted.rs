@@ -43,7 +43,8 @@ async fn goes_on(back: &mut Back, target: &str) {
     back.rig.pipeline = Rig::on(&back.rig.url).pipeline;
     let saved = back.rig.number("SELECT committed_position FROM ingested_files WHERE finished_at IS NULL").await;
     let stored = back.rig.number("SELECT count(*) FROM purchases").await;
-    assert!((1..RECORDS as i64).contains(&saved), "{saved}");
+    // 0 too: of several batches in flight, the first may be the last to commit.
+    assert!((0..RECORDS as i64).contains(&saved), "{saved}");
     assert!((saved - 1..RECORDS as i64).contains(&stored), "{stored}");
     let summary = back.ingest(target, Again::Skip).await.unwrap();
     assert_eq!((summary.ingested, summary.interrupted), (1, false));
