@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::intake::{Delivery, Source};
 use crate::pipeline::check::{self, Verdicts};
@@ -25,6 +27,19 @@ pub use purchase::Purchase;
 /// Every kind of event.
 pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
 
+/// The name of a kind, in the API's documentation.
+#[derive(Debug)]
+pub struct KindName;
+
+impl PartialSchema for KindName {
+    fn schema() -> RefOr<Schema> {
+        let names = KINDS.iter().map(|kind| kind.name);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for KindName {}
+
 type Checking<'a> = BoxFuture<'a, Result<Verdicts, Unavailable>>;
 
 /// A kind of event with its type erased, for whoever treats all kinds alike.
@@ -36,6 +51,10 @@ pub struct Kind {
     pub topic: &'static str,
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
+    /// What an event holds: [`EventKind::FIELDS`].
+    pub fields: &'static str,
+    /// A good event: [`EventKind::EXAMPLE`].
+    pub example: &'static str,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
     check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
 }
@@ -46,6 +65,8 @@ impl Kind {
             name: K::NAME,
             topic: K::TOPIC,
             subscription: K::SUBSCRIPTION,
+            fields: K::FIELDS,
+            example: K::EXAMPLE,
             decide: |pipeline, source, deliveries, limits| {
                 Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
             },
@@ -97,6 +118,10 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const TOPIC: &'static str;
     /// The subscription that the worker pulls.
     const SUBSCRIPTION: &'static str;
+    /// What an event holds, for the people who send it, as Markdown.
+    const FIELDS: &'static str;
+    /// A good event, as JSON.
+    const EXAMPLE: &'static str;
 
     /// What makes two events the same one.
     type Key: Clone + Ord + Hash + fmt::Display + Send + Sync;
