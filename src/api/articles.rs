@@ -3,33 +3,58 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::money::Money;
 use super::parameters::Query;
-use super::period::{Grain, Segments};
+use super::period::{Grain, Period, Segments};
 use super::problem::Problem;
 use super::{Api, List};
 
 /// What was sold of an article in one currency.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(super) struct TopArticle {
     rank: i64,
     article_id: Uuid,
+    /// The one last seen in the period.
+    #[schema(required)]
     name: Option<String>,
+    /// `unknown` where the article had none.
     currency: String,
     units: i64,
+    /// Those that contain the article, on however many lines.
     purchases: i64,
+    /// What had no price adds nothing.
     amount: Money,
 }
 
-/// The most commonly bought articles: by units, ties by article id and currency.
+/// The most commonly bought articles.
 ///
-/// `purchases` counts those that contain the article, on however many lines. An article that was sold in
-/// several currencies has an item for each: money is never added across currencies. `currency` is `unknown`
-/// where the article had none, and what had no price adds nothing to `amount`. `name` is the one last seen
-/// in the period. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of purchase;
-/// `limit` is 1 to 1000, default 10; `next` is always null.
+/// By units, ties by article id and currency. An article that was sold in several currencies has an item for
+/// each: money is never added across currencies. The period is about the time of purchase. `next` is always
+/// null.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Sales",
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "Most items. Default: 10."),
+        Period,
+    ),
+    responses((
+        status = 200,
+        description = "The articles",
+        body = List<TopArticle>,
+        example = json!({
+            "items": [{
+                "rank": 1, "article_id": "128a98a8-00be-4b67-bc66-e27060a6da0c", "name": "Heavy Cotton Mirror",
+                "currency": "EUR", "units": 99, "purchases": 29, "amount": 9059.49,
+            }],
+            "next": null,
+        }),
+    )),
+)]
 pub(super) async fn top(State(api): State<Api>, mut query: Query) -> Result<Json<List<TopArticle>>, Problem> {
     let period = query.period();
     let limit = query.whole("limit", 1..=1000).unwrap_or(10);

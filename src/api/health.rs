@@ -12,25 +12,37 @@ use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
 use crate::database::{self, Schema};
 use crate::health::Health;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alive {
     status: &'static str,
 }
 
-/// Answers while the process lives, whatever else is away.
+/// Whether the process lives.
+///
+/// Whatever else is away.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Operations",
+    responses((status = 200, description = "It does", body = Alive, example = json!({"status": "ok"}))),
+)]
 pub(super) async fn alive() -> Json<Alive> {
     Json(Alive { status: "ok" })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
+    /// `ready` or `not_ready`.
     status: &'static str,
+    /// `ok` or what is wrong, by what was looked at.
+    #[schema(value_type = BTreeMap<String, String>)]
     checks: BTreeMap<&'static str, String>,
 }
 
@@ -40,9 +52,41 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OFF: &str = "off";
 /// What stands for a breaker that holds nothing back.
 const CLOSED: &str = "closed";
+/// The media type of the metrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// 200 when the process can do all of its work, else 503. Each check says `ok` or what is wrong; `off` is a
-/// service that this process does not use; the breaker holds events back while it is not `closed`.
+/// Whether the process can do all of its work.
+///
+/// Each check says `ok` or what is wrong; `off` is a service that this process does not use; the breaker
+/// holds events back while it is not `closed`.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Operations",
+    responses(
+        (
+            status = 200,
+            description = "It can",
+            body = Ready,
+            example = json!({
+                "status": "ready",
+                "checks": {"blob": "ok", "breaker": "closed", "postgres": "ok", "pubsub": "ok", "schema": "ok"},
+            }),
+        ),
+        (
+            status = 503,
+            description = "It cannot",
+            body = Ready,
+            example = json!({
+                "status": "not_ready",
+                "checks": {
+                    "blob": "ok", "breaker": "closed", "postgres": "cannot be reached", "pubsub": "ok",
+                    "schema": "unknown",
+                },
+            }),
+        ),
+    ),
+)]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     let mut checks: BTreeMap<&str, String> =
         [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
@@ -72,10 +116,24 @@ async fn schema(pool: &PgPool) -> &'static str {
     }
 }
 
-/// What was counted since the process started, as Prometheus (`OpenMetrics`) text.
+/// What was counted since the process started.
+///
+/// As Prometheus (`OpenMetrics`) text.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Operations",
+    responses((
+        status = 200,
+        description = "The metrics",
+        body = String,
+        content_type = OPEN_METRICS,
+        example = "purser_events_total{kind=\"purchase\",outcome=\"stored\",reason=\"\"} 1480\n# EOF\n",
+    )),
+)]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
     let mut text = String::new();
     let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written");
     encode(&mut text, &api.metrics.registry()).map_err(failed)?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text))
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -38,8 +37,7 @@ fn answered(response: &Response, took: Duration, _span: &Span) {
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("no text"), "a handler panicked");
-    let detail = "a fault of the service; the log has the rest under this answer's X-Request-Id";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+    Problem::fault().into_response()
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Questions out, events in: the HTTP service. Every route stands in one list, [`router`].
 
 mod articles;
+mod docs;
 mod events;
 mod health;
 mod layers;
 mod money;
+mod openapi;
 mod parameters;
 mod period;
 mod problem;
@@ -20,18 +22,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
 use crate::health::Health;
 use crate::intake::http::HttpIntake;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
+use openapi::Routes;
 use problem::Problem;
-use tokens::{Guard, guard};
+use tokens::Guard;
 
 pub use tokens::Tokens;
 
@@ -52,32 +55,30 @@ pub struct Api {
     pub max_event_bytes: usize,
 }
 
-/// Every route of the service, under the token that guards it.
+/// Every route of the service, under the token that guards it, and what [`openapi`] says of them.
 pub fn router(api: Api) -> Router {
-    let guarded = |token: Guard| from_fn_with_state((api.clone(), token), guard);
+    let events = Routes::default().route("/events/{kind}", routes!(events::submit)).guarded(&api, Guard::Ingest);
+    let personal = Routes::default().route("/purchases/{id}", routes!(purchases::show)).guarded(&api, Guard::Api);
+    let sums = Routes::default()
+        .route("/articles/top", routes!(articles::top))
+        .route("/sales/states", routes!(sales_by_state::states))
+        .route("/sales/over-time", routes!(sales_over_time::over_time))
+        .route("/rejections/summary", routes!(rejections::summary))
+        .guarded(&api, Guard::Read);
 
-    let events = Router::new().route("/events/{kind}", post(events::submit)).route_layer(guarded(Guard::Ingest));
-    let personal = Router::new().route("/purchases/{id}", get(purchases::show)).route_layer(guarded(Guard::Api));
-    let sums = Router::new()
-        .route("/articles/top", get(articles::top))
-        .route("/sales/states", get(sales_by_state::states))
-        .route("/sales/over-time", get(sales_over_time::over_time))
-        .route("/rejections/summary", get(rejections::summary))
-        .route_layer(guarded(Guard::Read));
-
-    finish(operations().merge(events).merge(personal).merge(sums), api)
+    finish(operations().merge(events).merge(personal).merge(sums).published(), api)
 }
 
 /// The routes of a process that only works: how it is.
 pub fn operations_router(api: Api) -> Router {
-    finish(operations(), api)
+    finish(operations().unpublished(), api)
 }
 
-fn operations() -> Router<Api> {
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+fn operations() -> Routes {
+    Routes::default()
+        .route("/healthz", routes!(health::alive))
+        .route("/readyz", routes!(health::ready))
+        .route("/metrics", routes!(health::metrics))
 }
 
 fn finish(routes: Router<Api>, api: Api) -> Router {
@@ -114,10 +115,11 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
 const UNKNOWN: &str = "unknown";
 
 /// The shape of every list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct List<T> {
     items: Vec<T>,
     /// Where the rest begins; null when this is all.
+    #[schema(required)]
     next: Option<String>,
 }
 

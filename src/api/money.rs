@@ -4,11 +4,13 @@ use rust_decimal::Decimal;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// An amount of money: a JSON number with the very digits of the decimal, at least two of them after
 /// the point. It never passes through a float. Meaningless without the currency beside it.
-#[derive(Debug, Clone, Copy, sqlx::Type)]
+#[derive(Debug, Clone, Copy, sqlx::Type, ToSchema)]
 #[sqlx(transparent)]
+#[schema(value_type = f64)]
 pub(crate) struct Money(Decimal);
 
 impl Serialize for Money {

@@ -1,18 +1,25 @@
 //! A period of time, cut into what the rollups sum up: whole months, whole days, and hours at its ends.
 
 use chrono::{DateTime, Months, TimeDelta, Utc};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{start_of_day, start_of_hour, start_of_month};
 
 /// From an instant (inclusive) to another (exclusive), both whole hours. An absent end is open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Period {
+    /// Start of the period, inclusive: a date or an RFC 3339 time on a whole hour (UTC). Default: no start.
+    #[param(value_type = Option<String>, example = "2026-11-01")]
     pub(crate) from: Option<DateTime<Utc>>,
+    /// End of the period, exclusive: a date or an RFC 3339 time on a whole hour (UTC). Default: no end.
+    #[param(value_type = Option<String>, example = "2026-12-01T00:00:00Z")]
     pub(crate) to: Option<DateTime<Utc>>,
 }
 
 /// The length (UTC) of the periods that a row of a rollup sums up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub(crate) enum Grain {
     Hour,
     Day,

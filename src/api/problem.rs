@@ -8,23 +8,34 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::pipeline::dead_letter::DeadLetter;
-use crate::pipeline::verdict::Violation;
+use crate::pipeline::verdict::{Reason, Violation};
+
+/// The media type of every error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Why a request did not get what it asked for. Boxed, because it travels in every `Result`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(transparent)]
-pub(crate) struct Problem(Box<Members>);
+pub(crate) struct Problem(#[schema(inline)] Box<Members>);
 
-#[derive(Debug, Serialize)]
+/// Why a request did not get what it asked for (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
 struct Members {
+    /// `about:blank`: nothing beyond what the status says.
     r#type: &'static str,
+    /// The status in words.
     title: &'static str,
     #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    /// What happened.
+    #[schema(value_type = String)]
     detail: Cow<'static, str>,
+    /// Everything that is wrong with the request or with its event.
     errors: Vec<Fault>,
     /// What became of the event that the request brought.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +51,7 @@ struct Members {
 }
 
 /// One thing that is wrong: with a parameter of the request, or with the event that it brought.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Fault {
     /// A parameter.
@@ -50,9 +61,11 @@ pub(crate) enum Fault {
 }
 
 /// A parameter of the query, the path or a header that cannot be used.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WrongParameter {
+    /// What is wrong.
     code: &'static str,
+    /// Its name.
     parameter: String,
     expected: String,
     actual: String,
@@ -60,10 +73,13 @@ pub(crate) struct WrongParameter {
 }
 
 /// Enough of a dead letter to find it by.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(crate) struct LetterSummary {
     id: Uuid,
+    /// The earliest stage that failed.
+    #[schema(value_type = Reason)]
     reason: String,
+    /// Equal for the same cause.
     fingerprint: String,
 }
 
@@ -86,6 +102,12 @@ impl Problem {
             idempotency_key: None,
             header: None,
         }))
+    }
+
+    /// 500. The log has the rest.
+    pub(crate) fn fault() -> Self {
+        let detail = "a fault of the service; the log has the rest under this answer's X-Request-Id";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
     /// 400 that names every wrong parameter.
@@ -150,7 +172,7 @@ impl IntoResponse for Problem {
         let header = self.0.header.take();
         let mut response = (self.0.status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.extend(header);
         response
     }

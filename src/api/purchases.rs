@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::money::Money;
@@ -15,27 +16,34 @@ use super::problem::{Fault, LetterSummary, Problem};
 use super::{Api, UNKNOWN};
 use crate::events::{EventKind as _, Purchase};
 
-/// A purchase. State is that of the user's address when the purchase came in: the two letters before the
-/// ZIP, military (AA, AE, AP) and territories included; `unknown` when the address has none.
-#[derive(Debug, Serialize)]
+/// A purchase.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Purchase)]
 pub(super) struct PurchaseView {
     id: Uuid,
     occurred_at: DateTime<Utc>,
     received_at: DateTime<Utc>,
     user_id: Uuid,
+    /// Two letters, or `unknown`.
     state: String,
     lines: Vec<Line>,
 }
 
 /// A line of the cart, with the article's name and price when the purchase came in; null where it had none.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 struct Line {
+    /// Its place in the cart, from 1.
     line: i16,
     article_id: Uuid,
+    #[schema(required)]
     article_name: Option<String>,
     quantity: i32,
+    #[schema(required)]
     unit_price: Option<Money>,
+    #[schema(required)]
     currency: Option<String>,
+    /// Quantity times price.
+    #[schema(required)]
     amount: Option<Money>,
 }
 
@@ -49,8 +57,48 @@ struct Sale {
     line: Line,
 }
 
-/// One purchase as it is stored, lines in the order of the cart. 404 when there is none; where its id was
-/// rejected, the answer names the dead letters.
+/// One purchase with its lines.
+///
+/// As it is stored, lines in the order of the cart. State is that of the user's address when the purchase
+/// came in: the two letters before the ZIP, military (AA, AE, AP) and territories included; `unknown` when
+/// the address has none.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Sales",
+    params(("id" = Uuid, Path, description = "The purchase's id (`id_` of the event).")),
+    responses(
+        (
+            status = 200,
+            description = "The purchase",
+            body = PurchaseView,
+            example = json!({
+                "id": "ae2e9931-7b10-4089-98a5-0aeba3d9fe6d", "occurred_at": "2026-11-21T10:13:54.170910Z",
+                "received_at": "2026-11-21T10:13:54.187974Z", "user_id": "a853753d-171d-4c11-8163-8e69819261aa",
+                "state": "AA",
+                "lines": [{
+                    "line": 1, "article_id": "128a98a8-00be-4b67-bc66-e27060a6da0c",
+                    "article_name": "Heavy Cotton Mirror", "quantity": 3, "unit_price": 91.51, "currency": "EUR",
+                    "amount": 274.53,
+                }],
+            }),
+        ),
+        (
+            status = 404,
+            description = "There is none. Where its id was rejected, `dead_letters` names what it became.",
+            body = Problem,
+            example = json!({
+                "type": "about:blank", "title": "Not Found", "status": 404,
+                "detail": "purchase ae2e9931-7b10-4089-98a5-0aeba3d9fe6d is not stored: it was rejected, see 1 dead letter(s)",
+                "errors": [],
+                "dead_letters": [{
+                    "id": "3152b205-0468-8845-b350-820562235101", "reason": "reference",
+                    "fingerprint": "724551020868003c",
+                }],
+            }),
+        ),
+    ),
+)]
 pub(super) async fn show(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,

@@ -4,29 +4,53 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::parameters::Query;
+use super::period::Period;
 use super::problem::Problem;
 use super::{Api, List};
-use crate::events::KINDS;
+use crate::events::{KINDS, KindName};
+use crate::pipeline::verdict::{Code, Reason};
 
 /// Events that were rejected with one code.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(super) struct Rejections {
+    #[schema(value_type = KindName)]
     kind: String,
+    /// The earliest stage that failed.
+    #[schema(value_type = Reason)]
     reason: String,
+    #[schema(value_type = Code)]
     code: String,
+    /// An event with several codes counts once under each.
     count: i64,
+    /// Open dead letters of class `when_reference_appears`: nothing is wrong with them but that rows are missing.
     waiting: i64,
     last_seen: DateTime<Utc>,
 }
 
-/// Rejected events by kind, reason and code: by count, ties by kind, reason and code.
+/// Rejected events by kind, reason and code.
 ///
-/// `reason` is the earliest stage that failed; an event with several codes counts once under each.
-/// `waiting` is how many of them are open dead letters of class `when_reference_appears`: nothing is
-/// wrong with them but that rows are missing. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
-/// rejection; `next` is always null.
+/// By count, ties by kind, reason and code. The period is about the time of rejection. `next` is always null.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Rejections",
+    params(("kind" = Option<KindName>, Query, description = "Only this kind. Default: all."), Period),
+    responses((
+        status = 200,
+        description = "The causes",
+        body = List<Rejections>,
+        example = json!({
+            "items": [{
+                "kind": "purchase", "reason": "reference", "code": "unknown_user", "count": 57, "waiting": 57,
+                "last_seen": "2026-11-21T10:14:17.197157Z",
+            }],
+            "next": null,
+        }),
+    )),
+)]
 pub(super) async fn summary(State(api): State<Api>, mut query: Query) -> Result<Json<List<Rejections>>, Problem> {
     let kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     let kind = query.one_of("kind", &kinds);

@@ -3,31 +3,49 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::money::Money;
 use super::parameters::Query;
-use super::period::{Grain, Segments};
+use super::period::{Grain, Period, Segments};
 use super::problem::Problem;
 use super::{Api, List};
 
 /// Sales of a state in one currency.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
 pub(super) struct StateSales {
+    /// Two letters, or `unknown`.
     state: String,
+    /// `unknown` where an article had none.
     currency: String,
+    /// Those with at least one line in the currency.
     purchases: i64,
     units: i64,
+    /// What had no price adds nothing.
     amount: Money,
 }
 
-/// Sales per state and currency, by state, then currency.
+/// Sales per state and currency.
 ///
-/// State is that of the user's address when the purchase came in: the two letters before the ZIP, military
-/// (AA, AE, AP) and territories included; `unknown` when the address has none. `purchases` counts those with
-/// at least one line in the currency, so that a purchase in two currencies stands in two items. Money is
-/// never added across currencies; `currency` is `unknown` where an article had none, and what had no price
-/// adds nothing to `amount`. `from` (inclusive) and `to` (exclusive) are whole hours (UTC) of the time of
-/// purchase; `next` is always null.
+/// By state, then currency. State is that of the user's address when the purchase came in: the two letters
+/// before the ZIP, military (AA, AE, AP) and territories included; `unknown` when the address has none. A
+/// purchase in two currencies stands in two items: money is never added across currencies. The period is
+/// about the time of purchase. `next` is always null.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Sales",
+    params(Period),
+    responses((
+        status = 200,
+        description = "The states",
+        body = List<StateSales>,
+        example = json!({
+            "items": [{"state": "AA", "currency": "EUR", "purchases": 32, "units": 145, "amount": 7418.56}],
+            "next": null,
+        }),
+    )),
+)]
 pub(super) async fn states(State(api): State<Api>, mut query: Query) -> Result<Json<List<StateSales>>, Problem> {
     let period = query.period();
     query.finish()?;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 use super::money::Money;
 use super::parameters::Query;
@@ -14,31 +15,52 @@ use super::problem::{Fault, Problem};
 use super::{Api, List};
 
 /// What was sold in a stretch of time.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Bucket {
     start: DateTime<Utc>,
+    /// Each purchase counts once, whatever its currencies.
     sales: i64,
+    /// One for each currency, by currency.
     amounts: Vec<Amount>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was sold in one currency.
+#[derive(Debug, Serialize, ToSchema)]
 struct Amount {
+    /// `unknown` where an article had none.
     currency: String,
     units: i64,
+    /// What had no price adds nothing.
     amount: Money,
 }
 
 /// What one answer holds at most.
 const BUCKETS: usize = 10_000;
 
-/// Number of sales over time, empty buckets included, by start.
+/// Number of sales over time.
 ///
-/// `bucket` is `hour`, `day` (default) or `month`, in UTC. `sales` counts each purchase once, whatever its
-/// currencies; `amounts` has an entry per currency, since money is never added across currencies; `currency`
-/// is `unknown` where an article had none, and what had no price adds nothing to `amount`. `from` (inclusive)
-/// and `to` (exclusive) are whole hours of the time of purchase, and default to the buckets of the first and
-/// the last sale. Where they fall inside a bucket, that bucket is cut there: it starts at `from`, or counts
+/// By start, empty buckets included. Buckets are hours, days or months in UTC; money is never added across
+/// currencies. The period is about the time of purchase, and defaults to the buckets of the first and the
+/// last sale. Where its ends fall inside a bucket, that bucket is cut there: it starts at `from`, or counts
 /// only what is before `to`. More than 10,000 buckets: 400. `next` is always null.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Sales",
+    params(("bucket" = Option<Grain>, Query, description = "Length of a bucket. Default: `day`."), Period),
+    responses((
+        status = 200,
+        description = "The buckets",
+        body = List<Bucket>,
+        example = json!({
+            "items": [{
+                "start": "2026-11-21T10:00:00Z", "sales": 1478,
+                "amounts": [{"currency": "EUR", "units": 3882, "amount": 196162.63}],
+            }],
+            "next": null,
+        }),
+    )),
+)]
 pub(super) async fn over_time(State(api): State<Api>, mut query: Query) -> Result<Json<List<Bucket>>, Problem> {
     let grain = query.one_of("bucket", &Grain::WORDS).and_then(Grain::named).unwrap_or(Grain::Day);
     let period = query.period();

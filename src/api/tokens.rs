@@ -27,7 +27,7 @@ pub struct Tokens {
 }
 
 /// Which token a route asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
     Ingest,
     Api,
@@ -75,12 +75,12 @@ fn is_local(headers: &HeaderMap, peer: Option<SocketAddr>) -> bool {
     !forwarded && peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 
-fn unauthorized() -> Problem {
+pub(super) fn unauthorized() -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs `Authorization: Bearer` with the right token");
     problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
-fn forbidden() -> Problem {
+pub(super) fn forbidden() -> Problem {
     let reason = "this shows personal data: without API_TOKEN it answers only requests that come straight from the \
                   machine it runs on; set API_TOKEN, or HTTP_ALLOW_ANONYMOUS=1 where everybody may see it";
     Problem::new(StatusCode::FORBIDDEN, reason)

@@ -14,6 +14,8 @@ use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::config::EventsConfig;
@@ -32,6 +34,19 @@ pub use purchase::Purchase;
 /// Every kind of event.
 pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
 
+/// The name of a kind, in the API's documentation.
+#[derive(Debug)]
+pub struct KindName;
+
+impl PartialSchema for KindName {
+    fn schema() -> RefOr<Schema> {
+        let names = KINDS.iter().map(|kind| kind.name);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for KindName {}
+
 type Checking<'a> = BoxFuture<'a, Result<Verdicts, Unavailable>>;
 
 /// A kind of event with its type erased, for whoever treats all kinds alike.
@@ -47,6 +62,10 @@ pub struct Kind {
     pub attributes: &'static [&'static str],
     /// What is to be done all the time beside deciding events.
     pub upkeep: Option<Upkeep>,
+    /// What an event holds: [`EventKind::FIELDS`].
+    pub fields: &'static str,
+    /// A good event: [`EventKind::EXAMPLE`].
+    pub example: &'static str,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
     check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
 }
@@ -59,6 +78,8 @@ impl Kind {
             subscription: K::SUBSCRIPTION,
             attributes: K::ATTRIBUTES,
             upkeep: K::UPKEEP,
+            fields: K::FIELDS,
+            example: K::EXAMPLE,
             decide: |pipeline, source, deliveries, limits| {
                 Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
             },
@@ -110,6 +131,10 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const TOPIC: &'static str;
     /// The subscription that the worker pulls.
     const SUBSCRIPTION: &'static str;
+    /// What an event holds, for the people who send it, as Markdown.
+    const FIELDS: &'static str;
+    /// A good event, as JSON.
+    const EXAMPLE: &'static str;
 
     /// The attributes of a delivery that it reads.
     const ATTRIBUTES: &'static [&'static str] = &[];

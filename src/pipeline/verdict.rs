@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! closed_set {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $meaning:literal])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+        pub enum $name { $($(#[doc = $meaning])* $variant),+ }
 
         impl $name {
             /// Every word of the set, in order.
@@ -35,6 +36,19 @@ macro_rules! closed_set {
                 serializer.serialize_str(self.as_str())
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let meanings = concat!($($doc,)* "\n" $(, "\n- `", $text, "`:" $(, $meaning)*)+);
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .enum_values(Some([$($text),+]))
+                    .description(Some(meanings.trim_start()))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
@@ -103,13 +117,14 @@ closed_set! {
 }
 
 /// One thing that is wrong with an event, for whoever fixes the data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
     /// What is wrong.
     pub code: Code,
     /// Where: a JSON Pointer (RFC 6901); empty for the event as a whole.
     pub path: String,
     /// What would have been right.
+    #[schema(value_type = String)]
     pub expected: Cow<'static, str>,
     /// What stood there, as JSON, cut short.
     pub actual: String,

@@ -2,6 +2,7 @@
 //! it is committed.
 
 mod body;
+mod documented;
 mod ndjson;
 
 use std::collections::BTreeMap;
@@ -13,23 +14,27 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
+
+use documented::{Decisions, IdempotencyKey, OneEvent};
 
 use super::Api;
 use super::parameters::Query;
 use super::problem::{Fault, Problem};
-use crate::events::{EventKind, Kind};
+use crate::events::{EventKind, Kind, KindName};
 use crate::intake::http::{HttpIntake, Room, Submission, Undecided};
 use crate::pipeline::Outcome;
 use crate::pipeline::verdict::Reason;
 
 /// What became of an event that was not rejected.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Accepted {
+    /// `stored`, `duplicate` or `ignored`.
     outcome: &'static str,
+    /// The event's id; absent when it was ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
 }
@@ -50,20 +55,25 @@ const KEY_CHARS: usize = 255;
 /// More of a request id than this is not kept.
 const REQUEST_ID_CHARS: usize = 128;
 
-/// Takes in one event as JSON, or many as `application/x-ndjson`.
+/// Takes in one event, or many.
 ///
-/// One event: 201 `stored`, 200 `duplicate` (its id is stored with the same content) or `ignored` (the
-/// message holds no event), 409 when its id is stored with other content, 422 with everything that is wrong
-/// with it; after 409 and 422 it is kept as the dead letter that the answer names. 413: larger than an event
-/// may be; not kept. 503: it was not decided, try again after `Retry-After`. 504: it is being decided, but
-/// not within 10 seconds; try again with the `idempotency_key` of the answer as `Idempotency-Key`.
+/// The answer comes when everything is committed. One event as JSON is answered by its status. Many come as
+/// `application/x-ndjson`, one event a line, empty lines skipped, and are answered with 200, counts, and an
+/// item for every line that was not stored; a line that is larger than an event may be turns the whole body
+/// away, 413. Any other content type is taken as one JSON event.
 ///
-/// ndjson: one event a line, empty lines are skipped. 200 with `received`, `stored`, `duplicate`, `rejected`
-/// and `ignored`, and an item for every line that was not stored. A line that is larger than an event may be
-/// turns the whole body away, 413; when some line is not decided in time, 503 or 504 as above.
-///
-/// `Idempotency-Key` (up to 255 visible ASCII characters) makes an event without an id of its own the same
-/// event when it is sent again. Repeating a request with its key is always safe.
+/// Repeating a request with its `Idempotency-Key` is always safe.
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Events",
+    params(
+        ("kind" = KindName, Path, description = "Kind of event."),
+        IdempotencyKey,
+    ),
+    request_body(content((OneEvent = "application/json"), (String = "application/x-ndjson"))),
+    responses((status = 404, description = "There is no such kind of event.", body = Problem), Decisions),
+)]
 pub(super) async fn submit(
     State(api): State<Api>,
     kind: Result<Path<String>, PathRejection>,
@@ -77,10 +87,13 @@ pub(super) async fn submit(
 
 /// [`submit`] for one kind, under an address of its own.
 #[expect(dead_code, reason = "for the kinds that have one")]
-pub(super) fn submit_as<K: EventKind>() -> MethodRouter<Api> {
-    post(async |State(api): State<Api>, query: Query, headers: HeaderMap, body: Body| {
-        submit_to(&api, K::NAME, query, &headers, body).await
-    })
+pub(super) async fn submit_as<K: EventKind>(
+    api: &Api,
+    query: Query,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    submit_to(api, K::NAME, query, headers, body).await
 }
 
 async fn submit_to(

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Request, body};
 use crate::api::problem::{LetterSummary, Problem};
@@ -24,8 +25,8 @@ const NAMED: usize = 20;
 const LINES: usize = 10_000;
 
 /// What became of the lines of a body.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Summary {
     received: u32,
     stored: u32,
     duplicate: u32,
@@ -35,9 +36,12 @@ struct Summary {
     items: Vec<Item>,
 }
 
-#[derive(Debug, Serialize)]
+/// A line that was not stored.
+#[derive(Debug, Serialize, ToSchema)]
 struct Item {
+    /// From 1.
     line: u32,
+    /// `duplicate`, `rejected` or `ignored`.
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,

@@ -54,6 +54,13 @@ impl EventKind for Purchase {
     const NAME: &'static str = "purchase";
     const TOPIC: &'static str = "purchases";
     const SUBSCRIPTION: &'static str = "purser-purchases";
+    const FIELDS: &'static str = "`id_` (or `id`) and `user_id` are uuids; `timestamp` is ISO 8601, between the year \
+        2000 and one day after it is sent, UTC where it names no zone; `cart` holds 1 to 1000 lines, each with an \
+        `article_id` and a `quantity`, a whole number from 1 to 1,000,000. The user must be a row of `users`, the \
+        articles rows of `articles`. Other fields are ignored.";
+    const EXAMPLE: &'static str = r#"{"id_":"ae2e9931-7b10-4089-98a5-0aeba3d9fe6d","timestamp":"2026-11-21T10:13:54.170910Z",
+        "user_id":"a853753d-171d-4c11-8163-8e69819261aa",
+        "cart":[{"article_id":"128a98a8-00be-4b67-bc66-e27060a6da0c","quantity":3}]}"#;
 
     type Key = Uuid;
     type Event = Purchase;
