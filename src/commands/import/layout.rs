@@ -39,7 +39,7 @@ impl Layout {
 
 impl Column {
     /// The place of this column among the names of a file; the column's own name comes first.
-    pub(super) fn place<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> Option<usize> {
+    pub(super) fn place<'n>(&self, names: &(impl Iterator<Item = &'n str> + Clone)) -> Option<usize> {
         let place = |wanted: &&str| names.clone().position(|name| is_same(name, wanted));
         std::iter::once(&self.name).chain(self.synonyms).find_map(place)
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn place(layout: &Layout, column: &str, header: &str) -> Option<usize> {
-        layout.columns.iter().find(|one| one.name == column).unwrap().place(header.split(','))
+        layout.columns.iter().find(|one| one.name == column).unwrap().place(&header.split(','))
     }
 
     #[test]

@@ -116,14 +116,12 @@ impl Clocks {
     }
 
     fn remark(&self, file: &str, zone: Tz) {
-        if self.never > 0 {
-            remark(&format!(
-                "{file}: {} times that clocks in {zone} skipped: taken as if they had not been put forward yet",
-                self.never
-            ));
-        }
-        if self.twice > 0 {
-            remark(&format!("{file}: {} times that clocks in {zone} showed twice: taken as the first", self.twice));
+        let told = [
+            (self.never, "skipped", "taken as if they had not been put forward yet"),
+            (self.twice, "showed twice", "taken as the first"),
+        ];
+        for (times, what, taken) in told.into_iter().filter(|(times, ..)| *times > 0) {
+            remark(&format!("{file}: times that clocks in {zone} {what}: {times}, {taken}"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `purser import`: reference data, out of JSON or CSV.
 
+mod cells;
 mod layout;
 mod load;
 mod merge;

@@ -57,7 +57,7 @@ impl Rejects {
         if let Some(file) = &mut self.file {
             file.flush().with_context(|| format!("cannot keep rows aside in {}", self.path.display()))?;
         }
-        Ok((self.kept > 0).then(|| format!("{} rows kept aside in {}", self.kept, self.path.display())))
+        Ok((self.kept > 0).then(|| format!("rows kept aside in {}: {}", self.path.display(), self.kept)))
     }
 
     fn write(&mut self, name: &str, wrong: &Wrong) -> io::Result<()> {
