@@ -38,7 +38,7 @@ enum Command {
     Api(Box<serve::Args>),
     /// Bring the database schema up to date
     Migrate(serve::MigrateArgs),
-    /// Load reference data: users or articles, from JSON or CSV
+    /// Load reference data from JSON or CSV: users, articles, shoppers, or the orders of the shop
     Import(import::Args),
     /// Back-fill events from files, through the same pipeline
     Ingest(ingest::Args),

@@ -3,7 +3,9 @@
 mod instant;
 mod period;
 mod state;
+mod zoned;
 
 pub use instant::{NotAnInstant, parse_instant};
 pub use period::{start_of_day, start_of_hour, start_of_month};
 pub use state::State;
+pub use zoned::{Clock, Zoned};

@@ -1,10 +1,12 @@
 //! Events and reference data out of files.
 
 mod commands;
+mod import;
 mod ingest;
 mod interrupted;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use purser::events::Kind;
@@ -88,6 +90,22 @@ impl Back {
 
     fn notices(&self) -> String {
         self.said.notices.lock().unwrap().join("\n")
+    }
+
+    fn purser(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+        command.env("DATABASE_URL", &self.rig.url).env("RUST_LOG", "off").args(arguments).output().unwrap()
+    }
+
+    /// What a command answers, and whether it succeeded.
+    fn answer(&self, arguments: &[&str]) -> (String, bool) {
+        let output = self.purser(arguments);
+        assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).unwrap(), output.status.success())
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(self.rig.pool()).await.unwrap();
     }
 }
 

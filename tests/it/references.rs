@@ -116,13 +116,16 @@ async fn migrations_leave_a_foreign_producers_tables_alone() {
     let database = private_postgres::testing::database().await;
     let rig = Rig::on(database.url());
     run(&rig, &FOREIGN["\n    DROP TABLE users, articles;".len()..]).await;
+    let others = "CREATE TABLE shoppers (user_id varchar); CREATE TABLE orders (id varchar, status varchar);
+                  CREATE TABLE order_items (id varchar);";
+    run(&rig, others).await;
     let migrations = (0..4).map(|_| purser::database::migrate(rig.pool()));
     for migrated in futures::future::join_all(migrations).await {
         migrated.unwrap();
     }
-    let id_type =
-        "SELECT count(*) FROM information_schema.columns WHERE column_name = 'id' AND data_type = 'character varying'";
-    assert_eq!(rig.number(id_type).await, 2);
-    run(&rig, "DROP TABLE users, articles").await;
+    let keys = "SELECT count(*) FROM information_schema.columns
+                WHERE column_name IN ('id', 'user_id') AND data_type = 'character varying'";
+    assert_eq!(rig.number(keys).await, 5);
+    run(&rig, "DROP TABLE users, articles, shoppers, orders, order_items").await;
     assert_eq!(purser::database::schema(rig.pool()).await.unwrap(), purser::database::Schema::Current);
 }

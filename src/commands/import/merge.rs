@@ -1,4 +1,4 @@
-//! Rows into a reference table, which may be someone else's: its columns are taken as they are.
+//! Rows into a table, which may be someone else's: its columns are taken as they are.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
 
-use super::rows::{Columns, Row};
+use super::layout::Layout;
+use super::row::Row;
 use crate::pipeline::copy::BinaryCopy;
 
 /// Rows on their way: copied into a table of this session, then merged in one statement.
 pub(super) struct Merge {
     conn: PoolConnection<Postgres>,
-    columns: Columns,
+    layout: &'static Layout,
     /// Type of each column that the table has.
     types: HashMap<String, String>,
     /// Which of the columns any row spoke of; the others are left alone.
@@ -32,32 +33,28 @@ impl Merge {
     ///
     /// # Errors
     /// When the database cannot be asked, or has no such table.
-    pub(super) async fn begin(pool: &PgPool, columns: Columns) -> anyhow::Result<Self> {
+    pub(super) async fn begin(pool: &PgPool, layout: &'static Layout) -> anyhow::Result<Self> {
         let mut conn = pool.acquire().await.context("cannot reach the database")?;
-        let table = columns.table;
-        let types: HashMap<String, String> = column_types(&mut conn, table.as_str()).await?.into_iter().collect();
+        let (table, key) = (layout.table, layout.key().name);
+        let types: HashMap<String, String> = column_types(&mut conn, table).await?.into_iter().collect();
         anyhow::ensure!(
-            types.contains_key("id"),
-            "there is no table {table} with a column id: run `purser migrate` first"
+            types.contains_key(key),
+            "there is no table {table} with a column {key}: run `purser migrate` first"
         );
-        let texts: Vec<String> = columns.names.iter().map(|name| format!(", {name} text")).collect();
-        let create = format!("CREATE TEMPORARY TABLE imported (arrived bigint, id uuid{})", texts.concat());
+        let columns: Vec<String> =
+            layout.columns.iter().map(|column| format!(", {} text COLLATE \"C\"", column.name)).collect();
+        let create = format!("CREATE TEMPORARY TABLE imported (arrived bigint{})", columns.concat());
         sqlx::query("SET statement_timeout = 0").execute(&mut *conn).await?;
         sqlx::query(AssertSqlSafe(create)).execute(&mut *conn).await?;
-        Ok(Merge { conn, columns, types, spoken_of: vec![false; columns.names.len()], rows: 0 })
-    }
-
-    /// What is imported.
-    pub(super) fn columns(&self) -> Columns {
-        self.columns
+        Ok(Merge { conn, layout, types, spoken_of: vec![false; layout.columns.len()], rows: 0 })
     }
 
     /// Copies rows into their place; the table does not change yet.
     pub(super) async fn load(&mut self, rows: &[Row]) -> sqlx::Result<()> {
-        let mut copy = BinaryCopy::new(i16::try_from(2 + self.columns.names.len()).unwrap_or(i16::MAX));
+        let mut copy = BinaryCopy::new(i16::try_from(1 + self.layout.columns.len()).unwrap_or(i16::MAX));
         for row in rows {
             self.rows += 1;
-            copy.row().value(self.rows)?.value(row.id)?;
+            copy.row().value(self.rows)?;
             for (value, spoken_of) in row.values.iter().zip(&mut self.spoken_of) {
                 *spoken_of |= value.is_some();
                 copy.value(value.as_ref().and_then(Option::as_deref))?;
@@ -67,13 +64,19 @@ impl Merge {
         Ok(())
     }
 
+    /// The columns that no row spoke of, where there were rows.
+    pub(super) fn left_alone(&self) -> Vec<&'static str> {
+        let columns = self.layout.columns.iter().zip(&self.spoken_of);
+        columns.filter(|(_, spoken_of)| self.rows > 0 && !**spoken_of).map(|(column, _)| column.name).collect()
+    }
+
     /// Merges everything; of rows with the same id the last one counts.
     pub(super) async fn finish(self) -> anyhow::Result<Merged> {
         let statements = self.statements();
-        let Merge { mut conn, columns, .. } = self;
-        let table = columns.table;
+        let Merge { mut conn, layout, .. } = self;
+        let table = layout.table;
         let mut tx = conn.begin().await?;
-        let merged = match has_unique_id(&mut tx, table.as_str()).await? {
+        let merged = match is_unique(&mut tx, table, layout.key().name).await? {
             true => {
                 let sql = AssertSqlSafe(statements.upsert);
                 let (inserted, all): (i64, i64) = sqlx::query_as(sql).fetch_one(&mut *tx).await?;
@@ -94,36 +97,39 @@ impl Merge {
     }
 
     fn statements(&self) -> Statements {
-        let table = self.columns.table;
-        let used = self.columns.names.iter().zip(&self.spoken_of).filter(|(_, spoken_of)| **spoken_of);
+        let (table, key) = (self.layout.table, self.layout.key().name);
+        let used = self.layout.columns.iter().zip(&self.spoken_of).skip(1).filter(|(_, spoken_of)| **spoken_of);
         let typed: Vec<(&str, &str)> =
-            used.filter_map(|(name, _)| Some((*name, self.types.get(*name)?.as_str()))).collect();
-        let id_type = self.types.get("id").map_or("uuid", String::as_str);
+            used.filter_map(|(column, _)| Some((column.name, self.types.get(column.name)?.as_str()))).collect();
+        let key_type = self.types.get(key).map_or("text", String::as_str);
         let join = |each: fn(&str) -> String, between| {
             typed.iter().map(|(name, _)| each(name)).collect::<Vec<_>>().join(between)
         };
         let names = join(|name| format!(", {name}"), "");
         let casts: String = typed.iter().map(|(name, r#type)| format!(", {name}::{type} AS {name}")).collect();
         let new = format!(
-            "SELECT DISTINCT ON (imported.id) id::text::{id_type} AS id{casts} FROM imported ORDER BY imported.id, arrived DESC"
+            "SELECT DISTINCT ON ({key}::{key_type}) {key}::{key_type} AS {key}{casts}
+             FROM imported ORDER BY {key}::{key_type}, arrived DESC"
         );
         let on_conflict = match typed.is_empty() {
             true => "NOTHING".to_owned(),
             false => format!("UPDATE SET {}", join(|name| format!("{name} = EXCLUDED.{name}"), ", ")),
         };
         let set = match typed.is_empty() {
-            true => "id = new.id".to_owned(),
+            true => format!("{key} = new.{key}"),
             false => join(|name| format!("{name} = new.{name}"), ", "),
         };
         Statements {
             upsert: format!(
-                "WITH merged AS (INSERT INTO {table} (id{names}) {new} ON CONFLICT (id) DO {on_conflict} RETURNING xmax = 0 AS new)
+                "WITH merged AS (
+                     INSERT INTO {table} ({key}{names}) {new} ON CONFLICT ({key}) DO {on_conflict}
+                     RETURNING xmax = 0 AS new)
                  SELECT count(*) FILTER (WHERE new), count(*) FROM merged"
             ),
-            update: format!("UPDATE {table} AS old SET {set} FROM ({new}) AS new WHERE old.id = new.id"),
+            update: format!("UPDATE {table} AS old SET {set} FROM ({new}) AS new WHERE old.{key} = new.{key}"),
             insert: format!(
-                "INSERT INTO {table} (id{names}) SELECT id{names} FROM ({new}) AS new
-                 WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE old.id = new.id)"
+                "INSERT INTO {table} ({key}{names}) SELECT {key}{names} FROM ({new}) AS new
+                 WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE old.{key} = new.{key})"
             ),
         }
     }
@@ -143,13 +149,13 @@ async fn column_types(conn: &mut PgConnection, table: &str) -> sqlx::Result<Vec<
     columns.bind(table).fetch_all(conn).await
 }
 
-/// Whether the table itself sees to it that an id occurs once, so that `ON CONFLICT (id)` works.
-async fn has_unique_id(conn: &mut PgConnection, table: &str) -> sqlx::Result<bool> {
+/// Whether the table itself sees to it that a key occurs once, so that `ON CONFLICT (key)` works.
+async fn is_unique(conn: &mut PgConnection, table: &str, key: &str) -> sqlx::Result<bool> {
     let unique = sqlx::query_scalar(
         "SELECT EXISTS (
              SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-             WHERE indrelid = to_regclass($1) AND attname = 'id' AND indnkeyatts = 1 AND indisunique
+             WHERE indrelid = to_regclass($1) AND attname = $2 AND indnkeyatts = 1 AND indisunique
                AND indisvalid AND indimmediate AND indpred IS NULL AND indexprs IS NULL)",
     );
-    unique.bind(table).fetch_one(conn).await
+    unique.bind(table).bind(key).fetch_one(conn).await
 }

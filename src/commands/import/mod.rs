@@ -1,85 +1,132 @@
 //! `purser import`: reference data, out of JSON or CSV.
 
-mod form;
+mod cells;
+mod layout;
+mod load;
 mod merge;
-mod rows;
+mod read;
+mod rejects;
+mod row;
+mod value;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use chrono_tz::Tz;
 
-use super::terminal::{answer, remark};
+use super::terminal::answer;
 use crate::config::DatabaseConfig;
 use crate::database;
-use crate::intake::files::{Object, list};
-use crate::pipeline::verdict::Table;
+use crate::intake::files::list;
 use crate::shutdown::Shutdown;
-use merge::Merge;
-use rows::{Columns, Parsed};
+use layout::{ARTICLES, Layout, ORDER_ITEMS, ORDERS, SHOPPERS, USERS};
+use load::{Load, Loaded};
+use read::Reading;
+use rejects::Rejects;
 
 /// Flags of `import`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What the file holds
-    #[arg(value_enum)]
+    #[command(subcommand)]
     what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// id, name, address, number, email
+    Users(OneFile),
+    /// id, name, price, currency
+    Articles(OneFile),
+    /// user_id, country, gender
+    Shoppers(OneFile),
+    /// Orders (id, user_id, order_date, order_status, device_type, order_total), and their items (id, order_id,
+    /// code_color, quantity)
+    ShopOrders(ShopOrders),
+}
+
+#[derive(Debug, clap::Args)]
+struct OneFile {
     /// A file, a folder, or a URL as `ingest` takes it: JSON in any form, or CSV with a header
     file: String,
     #[command(flatten)]
     database: DatabaseConfig,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum What {
-    /// id, name, address, number, email
-    Users,
-    /// id, name, price, currency
-    Articles,
+#[derive(Debug, clap::Args)]
+struct ShopOrders {
+    /// A file, a folder, or a URL as `ingest` takes it: CSV with a header, or JSON in any form
+    orders: String,
+    /// The same, of the items
+    order_items: String,
+    /// Zone of times that are written without one, such as America/Sao_Paulo
+    #[arg(long, default_value_t = Tz::UTC)]
+    time_zone: Tz,
+    /// Where rows that are wrong are kept, as one JSON object each; unset, in `<file>.rejects.ndjson` next to each file
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseConfig,
 }
 
-/// Imports the file: new ids are inserted, known ones updated, wrong rows left out and told. Fails
-/// when there was one.
-pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let table = match args.what {
-        What::Users => Table::Users,
-        What::Articles => Table::Articles,
-    };
-    let objects = list(&args.file).await?;
-    let url = args.database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), 1).context("DATABASE_URL is not the address of a Postgres database")?;
-    let mut merge = Merge::begin(&pool, Columns::of(table)).await?;
-    let (shutdown, mut wrong) = (Shutdown::on_signals(), 0);
-    for object in objects {
-        wrong +=
-            load(&object, &mut merge, &shutdown).await.with_context(|| format!("cannot import {}", object.name))?;
-    }
-    let merged = merge.finish().await?;
-    answer(&format!("{table}: {} new, {} updated, {wrong} wrong\n", merged.inserted, merged.updated))?;
-    match wrong {
-        0 => Ok(ExitCode::SUCCESS),
-        _ => Ok(ExitCode::FAILURE),
-    }
+/// All that is to be done.
+struct Plan {
+    targets: Vec<(&'static Layout, String)>,
+    zone: Tz,
+    /// Set where rows that are wrong are kept.
+    rejects: Option<Rejects>,
+    database: DatabaseConfig,
 }
 
-/// Loads the rows of one file, and tells which are wrong; their number is returned.
-async fn load(object: &Object, merge: &mut Merge, shutdown: &Shutdown) -> anyhow::Result<u64> {
-    let (sender, mut chunks) = mpsc::channel::<Vec<Parsed>>(4);
-    let reader = rows::read(object.clone(), merge.columns(), shutdown.clone(), sender);
-    let mut wrong = 0;
-    while let Some(chunk) = chunks.recv().await {
-        let mut rows = Vec::with_capacity(chunk.len());
-        for parsed in chunk {
-            match parsed {
-                Ok(row) => rows.push(row),
-                Err(reason) => {
-                    wrong += 1;
-                    remark(&format!("{}:{}: left out: {}", object.name, reason.number, reason.text));
-                }
-            }
+impl From<What> for Plan {
+    fn from(what: What) -> Plan {
+        let one = |layout, OneFile { file, database }| Plan {
+            targets: vec![(layout, file)],
+            zone: Tz::UTC,
+            rejects: None,
+            database,
+        };
+        match what {
+            What::Users(file) => one(&USERS, file),
+            What::Articles(file) => one(&ARTICLES, file),
+            What::Shoppers(file) => one(&SHOPPERS, file),
+            What::ShopOrders(ShopOrders { orders, order_items, time_zone, rejects, database }) => Plan {
+                targets: vec![(&ORDERS, orders), (&ORDER_ITEMS, order_items)],
+                zone: time_zone,
+                rejects: Some(Rejects::new(rejects)),
+                database,
+            },
         }
-        merge.load(&rows).await?;
     }
-    reader.await??;
-    Ok(wrong)
+}
+
+/// Imports: new ids are inserted, known ones updated, wrong rows left out and told. Fails when there was one.
+///
+/// Everything is read before a table changes: what cannot be read changes none.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Plan { targets, zone, mut rejects, database } = args.what.into();
+    let mut found = Vec::new();
+    for (layout, target) in targets {
+        found.push((layout, list(&target).await?, target));
+    }
+    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
+    let connections = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let pool = database::connect(url.expose(), connections)
+        .context("DATABASE_URL is not the address of a Postgres database")?;
+    let (shutdown, mut loads) = (Shutdown::on_signals(), Vec::new());
+    for (layout, objects, target) in found {
+        let reading = Reading { layout, zone, shutdown: shutdown.clone() };
+        let load = Load::begin(&pool, layout, rejects.as_mut()).await?;
+        loads.push(load.target(&target, objects, &reading).await?);
+    }
+    let mut any_wrong = false;
+    for Loaded { table, merge, wrong } in loads {
+        let merged = merge.finish().await?;
+        answer(&format!("{table}: {} new, {} updated, {wrong} wrong\n", merged.inserted, merged.updated))?;
+        any_wrong |= wrong > 0;
+    }
+    match any_wrong {
+        false => Ok(ExitCode::SUCCESS),
+        true => Ok(ExitCode::FAILURE),
+    }
 }

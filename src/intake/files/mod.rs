@@ -6,6 +6,7 @@
 //! `ingested_files`, how far it came.
 
 mod decompress;
+mod form;
 mod ingest;
 mod ingested;
 mod progress;
@@ -16,6 +17,7 @@ mod source;
 mod structure;
 
 pub use decompress::decompressed;
+pub use form::{Csv, Form};
 pub use ingest::{Again, Ingestion, Reporter, Summary, ingest};
 pub use progress::Counts;
 pub use read::{Contents, Records, read_records};

@@ -77,7 +77,7 @@ impl Object {
 }
 
 const CHUNK: usize = 128 << 10;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a decompressed stream to its end, and sends its records, a few at a time.
 ///
