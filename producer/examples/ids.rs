@@ -13,7 +13,7 @@ fn main() -> anyhow::Result<()> {
     let options = Options { seed, run: Some(0), ..Options::default() };
     let shop = Shop::open(seed, options.users, options.articles);
     let mut out = BufWriter::new(stdout().lock());
-    for purchase in Purchases::new(&shop, options.purchase_seed(), options.invalid_ratio).take(count) {
+    for purchase in Purchases::new(&shop, options.run_seed(), options.invalid_ratio).take(count) {
         writeln!(out, "{}\t{}", purchase.id, purchase.fault.map_or("good", |fault| fault.name()))?;
     }
     Ok(out.flush()?)

@@ -95,7 +95,8 @@ fn civilian(rng: &mut impl RngExt) -> String {
     format!("{number} {street} {suffix}{unit}\n{city}, {state} {zip}")
 }
 
-fn city(rng: &mut impl RngExt) -> String {
+/// The name of a town.
+pub(crate) fn city(rng: &mut impl RngExt) -> String {
     let name: String = LastName().fake_with_rng(rng);
     if rng.random_bool(0.5) {
         let prefix: String = CityPrefix().fake_with_rng(rng);

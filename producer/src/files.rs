@@ -1,8 +1,10 @@
-//! The folder: `users/`, `articles/` and `purchases/`, a JSON object per file, named by its id.
+//! The folder: `users/`, `articles/` and `purchases/`, a JSON object per file, named by its id; and
+//! `shoppers/`, a list of all.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -10,6 +12,7 @@ use uuid::Uuid;
 
 use crate::patience::Patience;
 use crate::shop::Shop;
+use crate::shoppers::Shopper;
 
 /// Reads a folder's name: a path, or a `file://` URL. Errs on any other URL.
 pub fn folder(text: &str) -> Result<PathBuf, String> {
@@ -23,7 +26,7 @@ pub fn folder(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
-/// Writes every user and article of `shop` below `blob`, whose folders it makes.
+/// Writes every user, article and shopper of `shop` below `blob`, whose folders it makes.
 ///
 /// What was there under the same name is replaced; a reader never sees half a file. Errs as the
 /// file system does. Blocks.
@@ -32,12 +35,20 @@ pub fn write_reference_files(shop: &Shop, blob: &Path) -> io::Result<()> {
     fs::create_dir_all(&users)?;
     fs::create_dir_all(&articles)?;
     for user in shop.users() {
-        write(&users, user.id, &json(user)?)?;
+        write(&users, &user.id.to_string(), &json(user)?)?;
     }
     for article in shop.articles() {
-        write(&articles, article.id, &json(article)?)?;
+        write(&articles, &article.id.to_string(), &json(article)?)?;
     }
-    Ok(())
+    write_shoppers(shop.shoppers(), blob)
+}
+
+/// Writes the one list of everyone in `shoppers`.
+fn write_shoppers(shoppers: &[Shopper], blob: &Path) -> io::Result<()> {
+    let folder = blob.join("shoppers");
+    fs::create_dir_all(&folder)?;
+    let records: Vec<_> = shoppers.iter().map(Shopper::record).collect();
+    write(&folder, "user_info", &json(&records)?)
 }
 
 fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -45,27 +56,54 @@ fn json(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 /// Writes under another name first: whoever lists `*.json` finds whole files only.
-fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
-    let part = folder.join(format!(".{id}.part"));
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let part = folder.join(format!(".{name}.part"));
     fs::write(&part, bytes)?;
-    fs::rename(&part, folder.join(format!("{id}.json")))
+    fs::rename(&part, folder.join(format!("{name}.json")))
 }
 
-/// Writes `batch` to `blob/purchases/<id>.json`, off the runtime's threads; waits as long as the
-/// folder cannot be written to.
-pub(crate) async fn keep_purchases(blob: &Path, batch: Vec<(Uuid, Bytes)>) {
-    let mut patience = Patience::new("the blob folder");
+/// [`write_reference_files`], off the runtime's threads; waits as long as the folder cannot be
+/// written to.
+pub(crate) async fn keep_reference_files(blob: &Path, shop: &Arc<Shop>) {
+    let (blob, shop) = (blob.to_owned(), Arc::clone(shop));
+    until_written(move || write_reference_files(&shop, &blob)).await;
+}
+
+/// Writes the list of all shoppers anew, as [`keep_reference_files`] does.
+pub(crate) async fn keep_shoppers(blob: &Path, shoppers: Vec<Shopper>) {
+    let blob = blob.to_owned();
+    until_written(move || write_shoppers(&shoppers, &blob)).await;
+}
+
+/// Writes `batch` to `blob/purchases/<id>.json`, as [`keep_reference_files`] does.
+pub(crate) async fn keep_purchases(blob: &Path, mut batch: Vec<(Uuid, Bytes)>) {
+    if batch.is_empty() {
+        return;
+    }
     let folder = blob.join("purchases");
-    let mut rest = batch;
+    until_written(move || write_purchases(&folder, &mut batch)).await;
+}
+
+/// Takes out of `batch` what has been written.
+fn write_purchases(folder: &Path, batch: &mut Vec<(Uuid, Bytes)>) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    while let Some((id, payload)) = batch.last() {
+        write(folder, &id.to_string(), payload)?;
+        batch.pop();
+    }
+    Ok(())
+}
+
+async fn until_written(mut write: impl FnMut() -> io::Result<()> + Send + 'static) {
+    let mut patience = Patience::new("the blob folder");
     loop {
-        let folder = folder.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let result = write_purchases(&folder, &mut rest);
-            (rest, result)
+        let attempt = tokio::task::spawn_blocking(move || {
+            let result = write();
+            (write, result)
         });
-        match written.await {
-            Ok((left, Err(error))) => {
-                rest = left;
+        match attempt.await {
+            Ok((again, Err(error))) => {
+                write = again;
                 patience.wait(error).await;
             }
             Ok((_, Ok(()))) => return patience.over(),
@@ -73,16 +111,6 @@ pub(crate) async fn keep_purchases(blob: &Path, batch: Vec<(Uuid, Bytes)>) {
             Err(_) => return,
         }
     }
-}
-
-/// Takes out of `batch` what has been written.
-fn write_purchases(folder: &Path, batch: &mut Vec<(Uuid, Bytes)>) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    while let Some((id, payload)) = batch.last() {
-        write(folder, *id, payload)?;
-        batch.pop();
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -125,6 +153,29 @@ mod tests {
             assert_eq!((&file["id_"], &file["name"]), (&article.id.to_string().into(), &article.name.clone().into()));
             assert!(file["price"].is_f64());
             assert_eq!(file["currency"], article.currency.code());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_list_of_shoppers_is_one_array_that_grows() {
+        let blob = tempfile::tempdir().unwrap();
+        let shop = Arc::new(Shop::open(4, 1, 1));
+        let read = || -> Vec<Value> {
+            serde_json::from_slice(&fs::read(blob.path().join("shoppers/user_info.json")).unwrap()).unwrap()
+        };
+        keep_reference_files(blob.path(), &shop).await;
+        assert_eq!(read().len(), shop.shoppers().len());
+        let mut everyone = shop.shoppers().to_vec();
+        everyone.push(shop.shoppers()[0].clone());
+        keep_shoppers(blob.path(), everyone).await;
+        assert_eq!(read().len(), shop.shoppers().len() + 1);
+        for (record, shopper) in read().iter().zip(shop.shoppers()) {
+            let keys: Vec<&String> = record.as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["country", "gender", "user_id"]);
+            assert_eq!(
+                (&record["user_id"], &record["country"]),
+                (&shopper.user_id().into(), &shopper.market.code.into())
+            );
         }
     }
 

@@ -8,6 +8,7 @@ use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args};
 
 use crate::files;
+use crate::kinds::Kinds;
 use crate::pace::Rate;
 
 const SEED: u64 = 1;
@@ -52,11 +53,15 @@ impl fmt::Debug for Secret {
 /// How the shop is run. `Options::default()` is what the command line without flags gives.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Messages per second, or `max` for as fast as it can
+    /// What to publish: some of purchase, ab_event, order, click_event, product_view, with commas between
+    #[arg(long, env = "PRODUCER_KINDS", default_value_t = Kinds::default())]
+    pub kinds: Kinds,
+
+    /// Purchases per second, or `max` for as fast as it can; the other kinds follow in proportion
     #[arg(long, env = "PRODUCER_RATE", default_value_t = Rate::default())]
     pub rate: Rate,
 
-    /// Stop after this many messages [default: never]
+    /// Stop after this many purchases, and what goes with them of the other kinds [default: never]
     #[arg(long, env = "PRODUCER_COUNT")]
     pub count: Option<u64>,
 
@@ -67,12 +72,12 @@ pub struct Options {
     #[arg(long, env = "PRODUCER_RUN", default_value_if("seed", ArgPredicate::IsPresent, Some("0")))]
     pub run: Option<u64>,
 
-    /// What users, articles and purchases are drawn from. Giving it makes the purchases repeatable:
-    /// their ids, carts and faults, but not their timestamps
+    /// What everything is drawn from. Giving it makes the messages repeatable: their ids, contents and
+    /// faults, but not their times
     #[arg(long, env = "PRODUCER_SEED", default_value_t = SEED)]
     pub seed: u64,
 
-    /// The share of purchases that are broken, 0 to 1
+    /// The share of messages that are broken, 0 to 1, of each kind
     #[arg(long, env = "PRODUCER_INVALID_RATIO", default_value_t = INVALID_RATIO, value_parser = ratio)]
     pub invalid_ratio: f64,
 
@@ -88,7 +93,7 @@ pub struct Options {
     #[arg(long, env = "PUBSUB_PROJECT_ID", default_value = PROJECT)]
     pub project: String,
 
-    /// Topic, without the project
+    /// Topic of the purchases, without the project
     #[arg(long, env = "PRODUCER_TOPIC", default_value = TOPIC)]
     pub topic: String,
 
@@ -96,23 +101,23 @@ pub struct Options {
     #[arg(long, env = "PUBSUB_EMULATOR_HOST")]
     pub emulator_host: Option<String>,
 
-    /// Postgres to fill the tables users and articles of [default: no tables]
+    /// Postgres to fill the tables of: users, articles, shoppers, orders, order_items [default: no tables]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
 
-    /// Folder for users/, articles/ and purchases/: a path or file:///…
+    /// Folder for users/, articles/, shoppers/ and purchases/: a path or file:///…
     #[arg(long, env = "BLOB_URL", default_value = BLOB, value_parser = files::folder)]
     pub blob: PathBuf,
 
-    /// Write no purchase files (users and articles are written); for runs at full rate
+    /// Write no purchase files (users, articles and shoppers are written); for runs at full rate
     #[arg(long = "no-files", env = "PRODUCER_PURCHASE_FILES", action = ArgAction::SetFalse)]
     pub purchase_files: bool,
 
-    /// Do not wait until the topic has a subscription: what is published before that is lost
+    /// Do not wait until a topic has a subscription: what is published before that is lost
     #[arg(long = "no-wait", env = "PRODUCER_WAIT", action = ArgAction::SetFalse)]
     pub wait: bool,
 
-    /// Behave as a foreign producer: drop the two tables and make them again, with id as varchar
+    /// Behave as a foreign producer: drop users and articles and make them again, with id as varchar
     /// and price as double precision
     #[arg(long, env = "PRODUCER_FOREIGN_TABLES")]
     pub foreign_tables: bool,
@@ -121,6 +126,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            kinds: Kinds::default(),
             rate: Rate::default(),
             count: None,
             run: None,
@@ -141,10 +147,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The seed of this run's purchases: [`seed`](Options::seed) itself in run 0, another in every
+    /// The seed of this run's messages: [`seed`](Options::seed) itself in run 0, another in every
     /// other run. Without a run it is drawn anew at each call, so that a shop that starts again does
     /// not sell under the ids of its last run.
-    pub fn purchase_seed(&self) -> u64 {
+    pub fn run_seed(&self) -> u64 {
         let run = self.run.unwrap_or_else(rand::random);
         // The multiplier is odd, so no two runs of a seed share a seed.
         self.seed ^ run.wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -185,15 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn a_given_seed_repeats_its_purchases_and_no_seed_does_not() {
+    fn a_given_seed_repeats_its_messages_and_no_seed_does_not() {
         let repeatable = parse(&["--seed", "1"]).unwrap();
-        assert_eq!((repeatable.run, repeatable.purchase_seed()), (Some(0), 1));
+        assert_eq!((repeatable.run, repeatable.run_seed()), (Some(0), 1));
         let fresh = parse(&[]).unwrap();
         assert_eq!(fresh.run, None);
-        assert_ne!(fresh.purchase_seed(), fresh.purchase_seed());
+        assert_ne!(fresh.run_seed(), fresh.run_seed());
         let second = parse(&["--seed", "1", "--run", "2"]).unwrap();
         assert_eq!(second.run, Some(2));
-        assert_ne!(second.purchase_seed(), 1);
+        assert_ne!(second.run_seed(), 1);
     }
 
     #[test]
@@ -204,7 +210,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for flags in [["--rate", "0"], ["--invalid-ratio", "1.5"], ["--blob", "gs://bucket"]] {
+        let nonsense = [["--rate", "0"], ["--invalid-ratio", "1.5"], ["--blob", "gs://bucket"], ["--kinds", "gift"]];
+        for flags in nonsense {
             assert!(parse(&flags).is_err(), "{flags:?}");
         }
     }

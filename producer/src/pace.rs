@@ -1,28 +1,38 @@
-//! When the next purchases are due.
+//! When the next messages are due.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// The largest number of purchases handed out at once.
+/// The largest number of messages handed out at once, unless the rate is `max`.
 const BATCH: u64 = 1000;
 
 /// After an outage the shop does not catch up on more than this.
 const CATCH_UP: f64 = 1.0;
 
-/// How fast the shop sells. Written as a number of messages per second, or `max`.
+/// How fast the shop sells: purchases, and everything else in proportion. Written as a number of messages per second, or `max`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// Messages per second, more than zero.
+    /// So many per second, more than zero.
     PerSecond(f64),
     /// As fast as files, network and server allow.
     Max,
 }
 
 impl Default for Rate {
-    /// One message per second.
+    /// One per second.
     fn default() -> Rate {
         Rate::PerSecond(1.0)
+    }
+}
+
+impl Rate {
+    /// So many times as fast.
+    pub(crate) fn times(self, factor: f64) -> Rate {
+        match self {
+            Rate::PerSecond(rate) => Rate::PerSecond(rate * factor),
+            Rate::Max => Rate::Max,
+        }
     }
 }
 
@@ -36,7 +46,7 @@ impl FromStr for Rate {
         }
         match text.parse::<f64>() {
             Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(Rate::PerSecond(rate)),
-            _ => Err("a number of messages per second above 0, or `max`".to_owned()),
+            _ => Err("a number per second above 0, or `max`".to_owned()),
         }
     }
 }
@@ -53,7 +63,7 @@ impl fmt::Display for Rate {
 /// What to do now.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Due {
-    /// This many purchases are due, 1 to 1000.
+    /// This many messages are due, at least one.
     Now(u64),
     /// None is; ask again after this time.
     After(Duration),
@@ -62,20 +72,21 @@ pub(crate) enum Due {
 /// Keeps count of what is due since the shop opened, so that no rounding adds up.
 pub(crate) struct Pace {
     rate: Rate,
+    at_full_speed: u64,
     since: Instant,
     handed_out: u64,
 }
 
 impl Pace {
-    /// The first purchase is due at once.
-    pub(crate) fn new(rate: Rate, now: Instant) -> Pace {
-        Pace { rate, since: now, handed_out: 0 }
+    /// The first message is due at once; at [`Rate::Max`], `at_full_speed` of them always are.
+    pub(crate) fn new(rate: Rate, at_full_speed: u64, now: Instant) -> Pace {
+        Pace { rate, at_full_speed, since: now, handed_out: 0 }
     }
 
     /// What is due at `now`; counts it as handed out.
     pub(crate) fn due(&mut self, now: Instant) -> Due {
         let Rate::PerSecond(rate) = self.rate else {
-            return Due::Now(BATCH);
+            return Due::Now(self.at_full_speed);
         };
         let elapsed = now.saturating_duration_since(self.since).as_secs_f64();
         let behind = (elapsed * rate) - self.handed_out as f64;
@@ -100,7 +111,7 @@ mod tests {
     /// Lets `rate` run for `seconds` of virtual time; the number handed out.
     fn sold(rate: f64, seconds: f64) -> u64 {
         let start = Instant::now();
-        let mut pace = Pace::new(Rate::PerSecond(rate), start);
+        let mut pace = Pace::new(Rate::PerSecond(rate), 70, start);
         let (mut elapsed, mut sold) = (Duration::ZERO, 0);
         while elapsed.as_secs_f64() < seconds {
             match pace.due(start + elapsed) {
@@ -124,7 +135,7 @@ mod tests {
     #[test]
     fn the_first_is_due_at_once_and_the_second_after_its_time() {
         let start = Instant::now();
-        let mut pace = Pace::new(Rate::PerSecond(2.0), start);
+        let mut pace = Pace::new(Rate::PerSecond(2.0), 70, start);
         assert_eq!(pace.due(start), Due::Now(1));
         assert_eq!(pace.due(start), Due::After(Duration::from_millis(500)));
     }
@@ -132,7 +143,7 @@ mod tests {
     #[test]
     fn an_outage_is_not_caught_up_on() {
         let start = Instant::now();
-        let mut pace = Pace::new(Rate::PerSecond(100.0), start);
+        let mut pace = Pace::new(Rate::PerSecond(100.0), 70, start);
         assert_eq!(pace.due(start), Due::Now(1));
         assert_eq!(pace.due(start + Duration::from_secs(60)), Due::Now(1));
     }
@@ -140,8 +151,8 @@ mod tests {
     #[test]
     fn max_is_always_due() {
         let start = Instant::now();
-        let mut pace = Pace::new(Rate::Max, start);
-        assert_eq!((pace.due(start), pace.due(start)), (Due::Now(1000), Due::Now(1000)));
+        let mut pace = Pace::new(Rate::Max, 70, start);
+        assert_eq!((pace.due(start), pace.due(start)), (Due::Now(70), Due::Now(70)));
     }
 
     #[test]

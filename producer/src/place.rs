@@ -29,15 +29,15 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The topic that `options` name.
-    pub(crate) fn of(options: &Options) -> Place {
+    /// `topic`, where `options` say that it is.
+    pub(crate) fn of(options: &Options, topic: &str) -> Place {
         let endpoint = options
             .emulator_host
             .as_deref()
             .filter(|it| !it.is_empty())
             .map(|host| if host.contains("://") { host.to_owned() } else { format!("http://{host}") });
         Place {
-            topic: format!("projects/{}/topics/{}", options.project, options.topic),
+            topic: format!("projects/{}/topics/{}", options.project, topic),
             endpoint,
             wait_for_subscription: options.wait,
         }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn place(emulator_host: Option<&str>) -> Place {
-        Place::of(&Options { emulator_host: emulator_host.map(str::to_owned), ..Options::default() })
+        Place::of(&Options { emulator_host: emulator_host.map(str::to_owned), ..Options::default() }, "purchases")
     }
 
     #[test]

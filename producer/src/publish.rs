@@ -26,9 +26,16 @@ const CHUNK: usize = 1000;
 /// How long a shutdown waits for confirmations.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// A payload on its way, with what its sender wants to hear again when it has arrived.
+/// What is published: the bytes, and the attributes beside them.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) payload: Bytes,
+    pub(crate) attributes: Vec<(&'static str, String)>,
+}
+
+/// A letter on its way, with what its sender wants to hear again when it has arrived.
 struct Pending<T> {
-    payload: Bytes,
+    letter: Letter,
     tag: T,
     answer: PublishFuture,
 }
@@ -54,14 +61,14 @@ impl<T: Send + 'static> Outlet<T> {
         Ok(Outlet { line, window, settling })
     }
 
-    /// Hands `payload` to the client and calls `sent`; waits while the window is full. A cancelled
+    /// Hands `letter` to the client and calls `sent`; waits while the window is full. A cancelled
     /// call has sent nothing. Errs when sending has become impossible.
-    pub(crate) async fn send(&self, payload: Bytes, tag: T, sent: impl FnOnce()) -> anyhow::Result<()> {
+    pub(crate) async fn send(&self, letter: Letter, tag: T, sent: impl FnOnce()) -> anyhow::Result<()> {
         let place = self.window.reserve().await.context("the publisher has stopped")?;
         let publisher = self.line.current.read().await;
         sent();
-        let answer = publish(&publisher, payload.clone());
-        place.send(Pending { payload, tag, answer });
+        let answer = publish(&publisher, letter.clone());
+        place.send(Pending { letter, tag, answer });
         Ok(())
     }
 
@@ -94,7 +101,7 @@ impl Line {
     /// still holds goes on.
     async fn resend<T>(
         &self,
-        failed: Vec<(Bytes, T)>,
+        failed: Vec<(Letter, T)>,
         cause: &PublishError,
         patience: &mut Patience,
     ) -> anyhow::Result<Vec<Pending<T>>> {
@@ -104,16 +111,17 @@ impl Line {
             self.place.ready().await?;
         }
         *current = self.place.publisher().await?;
-        let again = |(payload, tag): (Bytes, T)| {
-            let answer = publish(&current, payload.clone());
-            Pending { payload, tag, answer }
+        let again = |(letter, tag): (Letter, T)| {
+            let answer = publish(&current, letter.clone());
+            Pending { letter, tag, answer }
         };
         Ok(failed.into_iter().map(again).collect())
     }
 }
 
-fn publish(publisher: &Publisher, payload: Bytes) -> PublishFuture {
-    publisher.publish(Message::new().set_data(payload))
+fn publish(publisher: &Publisher, letter: Letter) -> PublishFuture {
+    let Letter { payload, attributes } = letter;
+    publisher.publish(Message::new().set_data(payload).set_attributes(attributes))
 }
 
 fn is_not_found(cause: &PublishError) -> bool {
@@ -144,11 +152,11 @@ async fn settle<T>(
     patience: &mut Patience,
 ) -> anyhow::Result<Vec<Pending<T>>> {
     let (mut failed, mut cause) = (Vec::new(), None);
-    for Pending { payload, tag, answer } in chunk {
+    for Pending { letter, tag, answer } in chunk {
         match answer.await {
             Ok(_message_id) => confirmed(tag),
             Err(error) => {
-                failed.push((payload, tag));
+                failed.push((letter, tag));
                 cause = Some(error);
             }
         }

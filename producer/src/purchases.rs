@@ -1,14 +1,15 @@
 //! Purchases, most of them valid: drawn from the seed, knowing nothing of where they go.
 
 use bytes::Bytes;
-use chrono::{DateTime, FixedOffset, Offset, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, Offset, SecondsFormat, Utc};
 use rand::RngExt;
-use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::shop::{Shop, Stream, draw, uuid4};
+use crate::dice::{Dice, Stream};
+use crate::message::Message;
+use crate::shop::{Shop, uuid4};
 
 /// What a cart of plain words is filled with.
 const WORDS: [&str; 20] = [
@@ -104,15 +105,7 @@ struct Line {
 pub struct Purchases {
     users: Vec<Uuid>,
     articles: Vec<Uuid>,
-    rng: ChaCha8Rng,
-    invalid_ratio: f64,
-    clock: Clock,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Clock {
-    Wall,
-    Ticking(DateTime<Utc>),
+    dice: Dice,
 }
 
 impl Purchases {
@@ -122,9 +115,7 @@ impl Purchases {
         Purchases {
             users: shop.users().iter().map(|it| it.id).collect(),
             articles: shop.articles().iter().map(|it| it.id).collect(),
-            rng: draw(seed, Stream::Purchases),
-            invalid_ratio: if invalid_ratio.is_nan() { 0.0 } else { invalid_ratio.clamp(0.0, 1.0) },
-            clock: Clock::Wall,
+            dice: Dice::new(seed, Stream::Purchases, invalid_ratio),
         }
     }
 
@@ -132,29 +123,26 @@ impl Purchases {
     /// with every purchase. Payloads are then reproducible to the byte.
     #[must_use]
     pub fn starting_at(self, first: DateTime<Utc>) -> Purchases {
-        Purchases { clock: Clock::Ticking(first), ..self }
+        Purchases { dice: self.dice.starting_at(first), ..self }
     }
 
     fn purchase(&mut self) -> Wire {
-        let id_ = uuid4(&mut self.rng);
-        let user_id = self.users[self.rng.random_range(0..self.users.len())];
-        let lines = (0..self.rng.random_range(1..=4)).map(|_| self.line()).collect();
+        let id_ = uuid4(&mut self.dice.rng);
+        let user_id = self.users[self.dice.rng.random_range(0..self.users.len())];
+        let lines = (0..self.dice.rng.random_range(1..=4)).map(|_| self.line()).collect();
         Wire { id_, timestamp: self.timestamp(), user_id, cart: Cart::Lines(lines) }
     }
 
     fn line(&mut self) -> Line {
-        let article_id = self.articles[self.rng.random_range(0..self.articles.len())];
-        Line { article_id, quantity: self.rng.random_range(1..=5) }
+        let article_id = self.articles[self.dice.rng.random_range(0..self.articles.len())];
+        Line { article_id, quantity: self.dice.rng.random_range(1..=5) }
     }
 
     /// ISO 8601 in one of the notations that producers use; without a zone it means UTC.
     fn timestamp(&mut self) -> String {
-        let now = match &mut self.clock {
-            Clock::Wall => Utc::now(),
-            Clock::Ticking(next) => std::mem::replace(next, *next + TimeDelta::milliseconds(1)),
-        };
-        let hours = self.rng.random_range(-8..=2);
-        match self.rng.random_range(0..4) {
+        let now = self.dice.now();
+        let hours = self.dice.rng.random_range(-8..=2);
+        match self.dice.rng.random_range(0..4) {
             0 => now.to_rfc3339_opts(SecondsFormat::Millis, true),
             1 => {
                 let zone = FixedOffset::east_opt(hours * 3600).unwrap_or_else(|| Utc.fix());
@@ -166,28 +154,28 @@ impl Purchases {
 
     fn spoil(&mut self, fault: Fault, purchase: &mut Wire) {
         match fault {
-            Fault::UnknownUser => purchase.user_id = uuid4(&mut self.rng),
+            Fault::UnknownUser => purchase.user_id = uuid4(&mut self.dice.rng),
             Fault::CartOfWords => purchase.cart = Cart::Words(self.words()),
             Fault::EmptyCart => purchase.cart = Cart::Lines(Vec::new()),
             Fault::UnknownArticle => {
-                let unknown = uuid4(&mut self.rng);
+                let unknown = uuid4(&mut self.dice.rng);
                 self.spoil_line(&mut purchase.cart, |line| line.article_id = unknown);
             }
             Fault::NegativeQuantity => {
-                let negative = self.rng.random_range(-50..=-1);
+                let negative = self.dice.rng.random_range(-50..=-1);
                 self.spoil_line(&mut purchase.cart, |line| line.quantity = negative);
             }
         }
     }
 
     fn words(&mut self) -> Vec<&'static str> {
-        let count = self.rng.random_range(1..=6);
-        WORDS.sample(&mut self.rng, count).copied().collect()
+        let count = self.dice.rng.random_range(1..=6);
+        WORDS.sample(&mut self.dice.rng, count).copied().collect()
     }
 
     fn spoil_line(&mut self, cart: &mut Cart, spoil: impl FnOnce(&mut Line)) {
         if let Cart::Lines(lines) = cart {
-            let index = self.rng.random_range(0..lines.len());
+            let index = self.dice.rng.random_range(0..lines.len());
             spoil(&mut lines[index]);
         }
     }
@@ -199,13 +187,19 @@ impl Iterator for Purchases {
     /// Never `None`: a shape of strings and whole numbers always serialises.
     fn next(&mut self) -> Option<Purchase> {
         let mut wire = self.purchase();
-        let broken = self.rng.random_bool(self.invalid_ratio);
-        let fault = if broken { Fault::ALL.choose(&mut self.rng).copied() } else { None };
+        let fault = self.dice.fault(&Fault::ALL).copied();
         if let Some(fault) = fault {
             self.spoil(fault, &mut wire);
         }
         let payload = Bytes::from(serde_json::to_vec(&wire).ok()?);
         Some(Purchase { id: wire.id_, payload, fault })
+    }
+}
+
+impl From<Purchase> for Message {
+    fn from(Purchase { id, payload, fault }: Purchase) -> Message {
+        let fault = fault.map(Fault::name);
+        Message { payload, attributes: Vec::new(), fault, file: Some(id), entries: Vec::new() }
     }
 }
 

@@ -1,144 +1,133 @@
 //! All of it: tables, files, publishing, until the count is reached or a shutdown is asked for.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
+use crate::books::Books;
 use crate::files;
-use crate::options::Options;
-use crate::pace::{Due, Pace};
-use crate::patience::Patience;
-use crate::place::Place;
-use crate::publish::Outlet;
-use crate::purchases::{Fault, Purchase, Purchases};
+use crate::kinds::Run;
+use crate::lane::{Lane, Shared};
+use crate::options::{Options, Secret};
+use crate::repeats::Repeats;
 use crate::shop::Shop;
-use crate::tables::{self, Stocked};
-use crate::tally::{Summary, Tally};
+use crate::tables::{self, Attempt, Stocked};
+use crate::tally::{Counts, Summary, Tally};
 
 /// How often the log says how it goes.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a shutdown waits for the books.
+const BOOKS_LIMIT: Duration = Duration::from_secs(10);
+
 /// Opens the shop and sells until `options.count` is reached or `shutdown` is cancelled.
 ///
-/// Users and articles are in their tables (with a database) and files before the first purchase.
-/// Whatever is away (Postgres, Pub/Sub, the folder) is waited for, at the start and later; nothing
-/// is lost by it. A shutdown stops drawing purchases at once and waits up to ten seconds for the
-/// confirmations of those already sent.
+/// Users, articles and shoppers are in their tables (with a database) and files before the first
+/// message. Whatever is away (Postgres, Pub/Sub, the folder) is waited for, at the start and later;
+/// nothing is lost by it. A topic that nobody is subscribed to keeps only its own kind waiting. A
+/// shutdown stops drawing messages at once and waits up to ten seconds for the confirmations of those
+/// already sent.
 ///
 /// Errs on what waiting does not heal: a database URL that is none, a refusal by the database, no
 /// credentials for Google Cloud.
 pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<Summary> {
     info!(?options, "opening the shop");
-    let shop = Shop::open(options.seed, options.users, options.articles);
-    let place = Place::of(&options);
-    let tally = Arc::new(Tally::default());
-
-    match shutdown.run_until_cancelled(open(&options, &shop, &place)).await {
+    let shop = Arc::new(Shop::open(options.seed, options.users, options.articles));
+    let (options, tally) = (Arc::new(options), Arc::new(Tally::default()));
+    let pool = options.database_url.as_ref().map(connect).transpose()?;
+    match shutdown.run_until_cancelled(open(&options, &shop, pool.as_ref())).await {
         Some(opened) => opened?,
         None => return Ok(tally.summary()),
     }
-    let counting = Arc::clone(&tally);
-    let outlet = Outlet::open(place, move |fault| counting.confirmed(fault)).await?;
-    let selling = async {
-        let sold = shutdown.run_until_cancelled(sell(&options, &shop, &outlet, &tally)).await;
-        let closed = outlet.close(shutdown.clone()).await;
-        closed.and(sold.unwrap_or(Ok(())))
-    };
-    tokio::select! {
-        sold = selling => sold?,
+    let (desk, entries) = Books::desk();
+    let books = Books::new(Arc::clone(&shop), options.blob.clone(), pool);
+    let books = AbortOnDropHandle::new(tokio::spawn(books.keep(entries)));
+    let shared = Shared { options, tally: Arc::clone(&tally), desk, turn: Arc::default() };
+    let sold = tokio::select! {
+        sold = sell(shared, &shop, &shutdown) => sold,
         never = report(&tally) => match never {},
-    }
+    };
+    // If selling failed because of the books, theirs is the reason.
+    close(books, &shutdown).await?;
+    sold?;
     let summary = tally.summary();
     tell(&summary, "closed the shop");
     Ok(summary)
 }
 
-/// Everything that must be there before the first purchase.
-async fn open(options: &Options, shop: &Shop, place: &Place) -> anyhow::Result<()> {
-    write_files(shop, &options.blob).await;
-    if let Some(url) = &options.database_url {
-        // The parser's own error repeats parts of the URL.
-        let parsed = url.expose().parse::<PgConnectOptions>();
-        let connect = parsed.map_err(|_| anyhow::anyhow!("the database URL cannot be read"))?;
-        let stocked = stock(shop, connect, options.foreign_tables).await;
-        let Stocked { users, articles } = stocked.context("cannot fill users and articles")?;
+/// Sells every kind, each by itself, until all have sold what they are to. The first that fails stops
+/// the others.
+async fn sell(shared: Shared, shop: &Arc<Shop>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let Options { invalid_ratio, kinds, .. } = &*shared.options;
+    let run = Run { seed: shared.options.run_seed(), invalid_ratio: *invalid_ratio, starting_at: None };
+    let (stop, mut lanes) = (shutdown.child_token(), JoinSet::new());
+    for kind in kinds.iter() {
+        let (messages, repeats) = (kind.messages(shop, run), Repeats::new(run.seed));
+        let lane = Lane { kind, messages, repeats, shared: shared.clone() };
+        lanes.spawn(lane.run(stop.clone()));
+    }
+    drop(shared);
+    let mut sold = Ok(());
+    while let Some(ended) = lanes.join_next().await {
+        let ended = ended.context("the shop has crashed").flatten();
+        if ended.is_err() {
+            stop.cancel();
+        }
+        sold = sold.and(ended);
+    }
+    sold
+}
+
+/// Waits until everything is written down; once `shutdown` is cancelled, for ten seconds more.
+async fn close(books: AbortOnDropHandle<anyhow::Result<()>>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    let patience_ends = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(BOOKS_LIMIT).await;
+    };
+    tokio::select! {
+        kept = books => kept.context("the books have crashed")?,
+        () = patience_ends => Ok(()),
+    }
+}
+
+/// Everything that must be there before the first message.
+async fn open(options: &Options, shop: &Arc<Shop>, pool: Option<&PgPool>) -> anyhow::Result<()> {
+    files::keep_reference_files(&options.blob, shop).await;
+    let Some(pool) = pool else { return Ok(()) };
+    if options.kinds.has("purchase") {
+        let stock = || -> Attempt<'_, Stocked> {
+            if options.foreign_tables {
+                Box::pin(tables::stock_as_foreigner(shop, pool))
+            } else {
+                Box::pin(tables::stock(shop, pool))
+            }
+        };
+        let Stocked { users, articles } = tables::patiently(stock).await.context("cannot fill users and articles")?;
         info!(users, articles, "rows added to the tables");
     }
-    place.open().await?;
-    info!(topic = place.topic(), "open");
-    Ok(())
-}
-
-async fn write_files(shop: &Shop, blob: &Path) {
-    let mut patience = Patience::new("the blob folder");
-    loop {
-        let (shop, blob) = (shop.clone(), blob.to_owned());
-        let write = move || files::write_reference_files(&shop, &blob);
-        match tokio::task::spawn_blocking(write).await {
-            Ok(Err(error)) => patience.wait(error).await,
-            // The other error is a runtime that shuts down.
-            Ok(Ok(())) | Err(_) => return patience.over(),
-        }
+    if options.kinds.has("ab_event") {
+        let registered = tables::patiently(|| Box::pin(tables::register(shop.shoppers(), pool))).await;
+        info!(shoppers = registered.context("cannot fill shoppers")?, "rows added to the table");
     }
-}
-
-async fn stock(shop: &Shop, connect: PgConnectOptions, foreign: bool) -> Result<Stocked, sqlx::Error> {
-    let limit = Duration::from_secs(5);
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(limit);
-    let pool: PgPool = pool.connect_lazy_with(connect);
-    let mut patience = Patience::new("Postgres");
-    let stocked = loop {
-        let attempt =
-            if foreign { tables::stock_as_foreigner(shop, &pool).await } else { tables::stock(shop, &pool).await };
-        match attempt {
-            Err(error) if tables::is_passing(&error) => patience.wait(error).await,
-            done => break done,
-        }
-    };
-    patience.over();
-    pool.close().await;
-    stocked
-}
-
-async fn sell(options: &Options, shop: &Shop, outlet: &Outlet<Option<Fault>>, tally: &Tally) -> anyhow::Result<()> {
-    let mut purchases = Purchases::new(shop, options.purchase_seed(), options.invalid_ratio);
-    let mut pace = Pace::new(options.rate, Instant::now());
-    let mut left = options.count.unwrap_or(u64::MAX);
-    while left > 0 {
-        match pace.due(Instant::now()) {
-            Due::After(wait) => tokio::time::sleep(wait).await,
-            Due::Now(count) => {
-                let count = count.min(left);
-                let batch = purchases.by_ref().take(usize::try_from(count)?).collect();
-                sell_batch(options, batch, outlet, tally).await?;
-                left -= count;
-            }
-        }
+    if options.kinds.has("product_view") {
+        let made = tables::patiently(|| Box::pin(tables::make_orders(pool))).await;
+        made.context("cannot make orders and order_items")?;
     }
     Ok(())
 }
 
-/// Writes the files, then publishes: what has been published always has its file. It costs little,
-/// since sending goes on behind our back while the next files are written.
-async fn sell_batch(
-    options: &Options,
-    batch: Vec<Purchase>,
-    outlet: &Outlet<Option<Fault>>,
-    tally: &Tally,
-) -> anyhow::Result<()> {
-    if options.purchase_files {
-        let copies = batch.iter().map(|it| (it.id, it.payload.clone())).collect();
-        files::keep_purchases(&options.blob, copies).await;
-    }
-    for Purchase { payload, fault, .. } in batch {
-        outlet.send(payload, fault, || tally.sent()).await?;
-    }
-    Ok(())
+fn connect(url: &Secret) -> anyhow::Result<PgPool> {
+    // The parser's own error repeats parts of the URL.
+    let parsed = url.expose().parse::<PgConnectOptions>();
+    let connect = parsed.map_err(|_| anyhow::anyhow!("the database URL cannot be read"))?;
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(Duration::from_secs(5));
+    Ok(pool.connect_lazy_with(connect))
 }
 
 async fn report(tally: &Tally) -> std::convert::Infallible {
@@ -148,10 +137,12 @@ async fn report(tally: &Tally) -> std::convert::Infallible {
     }
 }
 
-fn tell(summary: &Summary, message: &'static str) {
-    let Summary { published, invalid, by_fault, unconfirmed } = summary;
-    let by_fault: Vec<String> = by_fault.iter().map(|(fault, count)| format!("{}={count}", fault.name())).collect();
-    info!(published, invalid, by_fault = by_fault.join(" "), unconfirmed, "{message}");
+fn tell(Summary(by_kind): &Summary, message: &'static str) {
+    for (kind, counts) in by_kind {
+        let Counts { published, repeated, invalid, by_fault, unconfirmed } = counts;
+        let by_fault: Vec<String> = by_fault.iter().map(|(fault, count)| format!("{fault}={count}")).collect();
+        info!(kind, published, repeated, invalid, by_fault = by_fault.join(" "), unconfirmed, "{message}");
+    }
 }
 
 #[cfg(test)]

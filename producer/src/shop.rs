@@ -1,16 +1,21 @@
 //! The state of the shop: who buys, and what there is to buy.
 
+use std::sync::OnceLock;
+
 use fake::Fake;
 use fake::faker::name::en::{FirstName, LastName};
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::address::address;
+use crate::dice::{Stream, draw};
+use crate::products::Catalogue;
+use crate::shoppers::{Shopper, regulars};
 
 const ADJECTIVES: [&str; 16] = [
     "Beautiful",
@@ -36,22 +41,6 @@ const THINGS: [&str; 20] = [
     "Basket", "Blanket", "Bottle", "Bowl", "Chair", "Clock", "Cup", "Desk", "Frame", "Hat", "Jar", "Kettle", "Lamp",
     "Mirror", "Pillow", "Plate", "Scarf", "Shelf", "Stool", "Vase",
 ];
-
-/// Each part of the shop has a stream of its own of the seed's numbers, so that the number of users
-/// changes neither the articles nor the purchases.
-#[derive(Clone, Copy)]
-pub(crate) enum Stream {
-    Users = 1,
-    Articles = 2,
-    Purchases = 3,
-}
-
-/// The numbers of one part of the shop.
-pub(crate) fn draw(seed: u64, stream: Stream) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream as u64);
-    rng
-}
 
 /// An id of the shape of a version 4 uuid, drawn from `rng`.
 pub(crate) fn uuid4(rng: &mut impl RngExt) -> Uuid {
@@ -117,15 +106,23 @@ fn as_number<S: Serializer>(price: &Decimal, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_f64(price.to_f64().unwrap_or_default())
 }
 
-/// All users and articles: the same for the same seed, on any machine, at any time.
+/// Shoppers that are known from the start.
+const SHOPPERS: usize = 2_000;
+
+/// Everyone who buys and everything that is sold: the same for the same seed, on any machine, at any time.
 #[derive(Clone, Debug)]
 pub struct Shop {
     users: Vec<User>,
     articles: Vec<Article>,
+    seed: u64,
+    /// Drawn when somebody asks for them, as the catalogue is: purchases need neither.
+    shoppers: OnceLock<Vec<Shopper>>,
+    catalogue: OnceLock<Catalogue>,
 }
 
 impl Shop {
-    /// Draws `users` users and `articles` articles (at least one of each: a purchase needs both).
+    /// Draws `users` users and `articles` articles (at least one of each: a purchase needs both), and
+    /// shoppers and products, of which there are always as many.
     ///
     /// The first hundred users of a shop of a thousand are those of a shop of a hundred.
     pub fn open(seed: u64, users: usize, articles: usize) -> Shop {
@@ -133,6 +130,9 @@ impl Shop {
         Shop {
             users: (0..users.max(1)).map(|_| user(&mut people)).collect(),
             articles: (0..articles.max(1)).map(|_| article(&mut things)).collect(),
+            seed,
+            shoppers: OnceLock::new(),
+            catalogue: OnceLock::new(),
         }
     }
 
@@ -144,6 +144,16 @@ impl Shop {
     /// Everything a valid purchase may hold.
     pub fn articles(&self) -> &[Article] {
         &self.articles
+    }
+
+    /// Everyone who is known from the start to take part in A/B tests, order, click and look.
+    pub fn shoppers(&self) -> &[Shopper] {
+        self.shoppers.get_or_init(|| regulars(SHOPPERS, &mut draw(self.seed, Stream::Shoppers)))
+    }
+
+    /// Everything that may be looked at.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.catalogue.get_or_init(|| Catalogue::print(&mut draw(self.seed, Stream::Products)))
     }
 }
 

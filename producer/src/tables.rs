@@ -1,23 +1,18 @@
-//! The tables `users` and `articles`: ours, or someone else's under the same names.
+//! The tables of the shop: ours, or someone else's under the same names.
 
-use std::collections::HashMap;
+mod insert;
 
-use rust_decimal::Decimal;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, PgPool, Postgres};
-use uuid::Uuid;
+use std::pin::Pin;
 
-use crate::shop::{Article, Shop, User};
+use sqlx::{PgConnection, PgPool};
 
-/// Rows per statement.
-const BATCH: usize = 5000;
+use crate::patience::Patience;
+use crate::sales::Sale;
+use crate::shop::Shop;
+use crate::shoppers::Shopper;
+use insert::{Rows, insert};
 
-const USERS: &[(&str, &str)] =
-    &[("id", "uuid"), ("name", "text"), ("address", "text"), ("number", "text"), ("email", "text")];
-const ARTICLES: &[(&str, &str)] = &[("id", "uuid"), ("name", "text"), ("price", "numeric"), ("currency", "text")];
-
-const CREATE: [&str; 2] = [
+const USERS_AND_ARTICLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS users (
          id uuid PRIMARY KEY, name text, address text, number text, email text)",
     "CREATE TABLE IF NOT EXISTS articles (
@@ -25,13 +20,24 @@ const CREATE: [&str; 2] = [
 ];
 
 /// As an ORM elsewhere would: each statement by itself, so that for a moment there is no table.
-const CREATE_AS_FOREIGNER: [&str; 4] = [
+const AS_A_FOREIGNER: [&str; 4] = [
     "DROP TABLE IF EXISTS users",
     "DROP TABLE IF EXISTS articles",
     "CREATE TABLE users (
          id varchar PRIMARY KEY, name varchar, address varchar, number varchar, email varchar)",
     "CREATE TABLE articles (
          id varchar PRIMARY KEY, name varchar, price double precision, currency varchar)",
+];
+
+const SHOPPERS: [&str; 1] = ["CREATE TABLE IF NOT EXISTS shoppers (
+         user_id text PRIMARY KEY, country text, gender text)"];
+
+const ORDERS: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS orders (
+         id text PRIMARY KEY, user_id text, order_date timestamptz NOT NULL, order_status text,
+         device_type text, order_total numeric)",
+    "CREATE TABLE IF NOT EXISTS order_items (
+         id text PRIMARY KEY, order_id text NOT NULL, code_color text, quantity integer)",
 ];
 
 /// How many rows were new.
@@ -43,117 +49,103 @@ pub struct Stocked {
     pub articles: u64,
 }
 
-/// Makes the two tables where they are missing and adds the rows that are not there.
+/// Makes the tables `users` and `articles` where they are missing and adds the rows that are not there.
 ///
 /// Tables that exist keep their types, whatever they are, as long as the values can be cast; rows
 /// that exist stay as they are. Errs as the database does.
 pub async fn stock(shop: &Shop, pool: &PgPool) -> Result<Stocked, sqlx::Error> {
-    fill(shop, pool, &CREATE).await
+    fill(shop, pool, &USERS_AND_ARTICLES).await
 }
 
 /// Drops the two tables, makes them with `id` as varchar and `price` as double precision, and fills
 /// them: what a producer does that knows nothing of this project. Errs as the database does, for
 /// example when an object depends on one of the tables.
 pub async fn stock_as_foreigner(shop: &Shop, pool: &PgPool) -> Result<Stocked, sqlx::Error> {
-    fill(shop, pool, &CREATE_AS_FOREIGNER).await
+    fill(shop, pool, &AS_A_FOREIGNER).await
+}
+
+/// Adds shoppers to the table `shoppers`, as [`stock`] does; the number of rows that are new.
+pub async fn register(shoppers: &[Shopper], pool: &PgPool) -> Result<u64, sqlx::Error> {
+    make(&SHOPPERS, pool).await?;
+    let mut conn = pool.acquire().await?;
+    let mut rows = Rows::new("shoppers", &["user_id", "country", "gender"]);
+    for shopper in shoppers {
+        rows.add([shopper.user_id(), shopper.market.code.to_owned(), shopper.gender.to_owned()]);
+    }
+    insert(rows, &mut conn).await
+}
+
+/// Makes the tables `orders` and `order_items` where they are missing.
+pub(crate) async fn make_orders(pool: &PgPool) -> Result<(), sqlx::Error> {
+    make(&ORDERS, pool).await
+}
+
+/// Adds orders with their items, all of them or none.
+pub(crate) async fn record(sales: &[Sale], pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    insert_sales(sales, &mut transaction).await?;
+    transaction.commit().await
+}
+
+async fn insert_sales(sales: &[Sale], conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut orders =
+        Rows::new("orders", &["id", "user_id", "order_date", "order_status", "device_type", "order_total"]);
+    let mut items = Rows::new("order_items", &["id", "order_id", "code_color", "quantity"]);
+    for sale in sales {
+        let Sale { id, user_id, order_date, order_status, device_type, order_total, items: of_sale } = sale.clone();
+        let (date, total) = (order_date.to_rfc3339(), order_total.to_string());
+        for item in of_sale {
+            items.add([item.id, id.clone(), item.code_color, item.quantity.to_string()]);
+        }
+        orders.add([id, user_id, date, order_status.to_owned(), device_type, total]);
+    }
+    insert(orders, conn).await?;
+    insert(items, conn).await?;
+    Ok(())
 }
 
 async fn fill(shop: &Shop, pool: &PgPool, ddl: &[&'static str]) -> Result<Stocked, sqlx::Error> {
+    make(ddl, pool).await?;
+    let mut conn = pool.acquire().await?;
+    let mut users = Rows::new("users", &["id", "name", "address", "number", "email"]);
+    for user in shop.users().iter().cloned() {
+        users.add([user.id.to_string(), user.name, user.address, user.number, user.email]);
+    }
+    let mut articles = Rows::new("articles", &["id", "name", "price", "currency"]);
+    for article in shop.articles().iter().cloned() {
+        let currency = article.currency.code().to_owned();
+        articles.add([article.id.to_string(), article.name, article.price.to_string(), currency]);
+    }
+    Ok(Stocked { users: insert(users, &mut conn).await?, articles: insert(articles, &mut conn).await? })
+}
+
+async fn make(ddl: &[&'static str], pool: &PgPool) -> Result<(), sqlx::Error> {
     for statement in ddl {
         sqlx::query(*statement).execute(pool).await?;
     }
-    let users = insert_users(shop.users(), pool).await?;
-    let articles = insert_articles(shop.articles(), pool).await?;
-    Ok(Stocked { users, articles })
+    Ok(())
 }
 
-async fn insert_users(users: &[User], pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let sql = insert("users", USERS, pool).await?;
-    let mut added = 0;
-    for batch in users.chunks(BATCH) {
-        let statement = sqlx::query(AssertSqlSafe(sql.clone()));
-        added += bind_users(statement, batch).execute(pool).await?.rows_affected();
+/// Something that the database may be too busy, or too far away, to do now.
+pub(crate) type Attempt<'a, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'a>>;
+
+/// Tries until `attempt` succeeds or waiting cannot heal what it failed of.
+pub(crate) async fn patiently<'a, T>(attempt: impl Fn() -> Attempt<'a, T>) -> Result<T, sqlx::Error> {
+    let mut patience = Patience::new("Postgres");
+    loop {
+        match attempt().await {
+            Err(error) if is_passing(&error) => patience.wait(error).await,
+            done => {
+                patience.over();
+                return done;
+            }
+        }
     }
-    Ok(added)
-}
-
-async fn insert_articles(articles: &[Article], pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let sql = insert("articles", ARTICLES, pool).await?;
-    let mut added = 0;
-    for batch in articles.chunks(BATCH) {
-        let statement = sqlx::query(AssertSqlSafe(sql.clone()));
-        added += bind_articles(statement, batch).execute(pool).await?.rows_affected();
-    }
-    Ok(added)
-}
-
-type Statement = Query<'static, Postgres, PgArguments>;
-
-fn bind_users(statement: Statement, batch: &[User]) -> Statement {
-    let (mut ids, mut names, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut numbers, mut emails) = (Vec::new(), Vec::new());
-    for User { id, name, address, number, email } in batch.iter().cloned() {
-        ids.push(id);
-        names.push(name);
-        addresses.push(address);
-        numbers.push(number);
-        emails.push(email);
-    }
-    statement.bind(ids).bind(names).bind(addresses).bind(numbers).bind(emails)
-}
-
-fn bind_articles(statement: Statement, batch: &[Article]) -> Statement {
-    let (mut ids, mut names) = (Vec::<Uuid>::new(), Vec::<String>::new());
-    let (mut prices, mut currencies) = (Vec::<Decimal>::new(), Vec::<&'static str>::new());
-    for Article { id, name, price, currency } in batch.iter().cloned() {
-        ids.push(id);
-        names.push(name);
-        prices.push(price);
-        currencies.push(currency.code());
-    }
-    statement.bind(ids).bind(names).bind(prices).bind(currencies)
-}
-
-/// The insert of `table` as it is now: each value is cast to the type of its column. Existing ids
-/// are left out by both means there are, since a foreign table may have no primary key.
-async fn insert(table: &'static str, columns: &[(&str, &str)], pool: &PgPool) -> Result<String, sqlx::Error> {
-    let types = column_types(table, pool).await?;
-    let of = |column: &str| types.get(column).map_or("text", String::as_str);
-    let names = list(columns, |column, _| column.to_owned());
-    let values = list(columns, |column, _| format!("new.{column}::{}", of(column)));
-    let mut position = 0;
-    let arrays = list(columns, |_, wire| {
-        position += 1;
-        format!("${position}::{wire}[]")
-    });
-    let id = of("id");
-    Ok(format!(
-        "INSERT INTO {table} ({names}) SELECT {values} FROM UNNEST({arrays}) AS new({names}) \
-         WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE old.id = new.id::{id}) \
-         ON CONFLICT DO NOTHING"
-    ))
-}
-
-fn list(columns: &[(&str, &str)], mut part: impl FnMut(&str, &str) -> String) -> String {
-    let parts: Vec<String> = columns.iter().map(|(column, wire)| part(column, wire)).collect();
-    parts.join(", ")
-}
-
-/// The types of the columns of the `table` that the search path leads to, as SQL writes them.
-async fn column_types(table: &'static str, pool: &PgPool) -> Result<HashMap<String, String>, sqlx::Error> {
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
-          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
-    )
-    .bind(table)
-    .fetch_all(pool)
-    .await?;
-    Ok(columns.into_iter().collect())
 }
 
 /// Whether another try may do better: the server is away, or the tables are being made or dropped
 /// by someone else at this moment.
-pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
+fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
@@ -167,14 +159,4 @@ pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_passes_is_waited_for() {
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert!(is_passing(&sqlx::Error::Io(refused)));
-        assert!(is_passing(&sqlx::Error::PoolTimedOut));
-        assert!(!is_passing(&sqlx::Error::RowNotFound));
-    }
-}
+mod tests;

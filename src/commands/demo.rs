@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use purser_producer::Rate;
+use purser_producer::{Kinds, Rate};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,13 +24,16 @@ pub(super) struct Args {
     /// Start over: forget the private database and the blob folder
     #[arg(long)]
     fresh: bool,
-    /// Purchases per second, or `max` for as fast as it can
+    /// What the shop publishes: some of purchase, ab_event, order, click_event, product_view, with commas between
+    #[arg(long, env = "PRODUCER_KINDS", default_value_t = Kinds::default())]
+    kinds: Kinds,
+    /// Purchases per second, or `max` for as fast as it can; the other kinds follow in proportion
     #[arg(long, env = "PRODUCER_RATE", default_value = "50")]
     rate: Rate,
-    /// Stop publishing after this many purchases
+    /// Stop publishing after this many purchases, and what goes with them of the other kinds
     #[arg(long, env = "PRODUCER_COUNT")]
     count: Option<u64>,
-    /// The share of purchases that are broken, 0 to 1
+    /// The share of messages that are broken, 0 to 1, of each kind
     #[arg(long, env = "PRODUCER_INVALID_RATIO", default_value_t = 0.15, value_parser = purser_producer::ratio)]
     invalid_ratio: f64,
     #[command(flatten)]
@@ -120,7 +123,7 @@ async fn start_over(config: &Config, folder: &Path) -> anyhow::Result<()> {
         "--fresh forgets the private database, but DATABASE_URL names another"
     );
     embedded::erase_postgres(config).await?;
-    for written in ["users", "articles", "purchases", "dead-letter"] {
+    for written in ["users", "articles", "shoppers", "purchases", "dead-letter"] {
         match tokio::fs::remove_dir_all(folder.join(written)).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -131,6 +134,7 @@ async fn start_over(config: &Config, folder: &Path) -> anyhow::Result<()> {
 
 fn shop_options(args: &Args, config: &Config, blob: PathBuf) -> purser_producer::Options {
     purser_producer::Options {
+        kinds: args.kinds.clone(),
         rate: args.rate,
         count: args.count,
         invalid_ratio: args.invalid_ratio,
