@@ -2,6 +2,8 @@
 //! migration and its fixtures.
 
 mod content;
+mod event_id;
+mod product_view;
 mod purchase;
 pub mod table;
 
@@ -11,12 +13,10 @@ use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
-use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::intake::{Delivery, Source};
@@ -29,10 +29,12 @@ use crate::pipeline::{Pipeline, Unavailable};
 use crate::shutdown::Shutdown;
 
 pub use content::{ContentHash, ContentHasher};
+pub use event_id::event_id;
+pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]
@@ -221,15 +223,6 @@ pub struct Premises {
     pub config: EventsConfig,
     /// When to stop.
     pub shutdown: Shutdown,
-}
-
-/// The key of an event without a natural one: the same for every redelivery of its message.
-#[must_use]
-pub fn event_id<K: EventKind>(delivery: &Delivery, position: usize) -> Uuid {
-    let id = format!("{}:{}#{position}", K::NAME, delivery.id);
-    let mut half = [0; 16];
-    half.copy_from_slice(&Sha256::digest(id)[..16]);
-    Uuid::new_v8(half)
 }
 
 /// When an event may have happened: from the year 2000 to a day after it was published.
