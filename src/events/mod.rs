@@ -61,7 +61,7 @@ pub struct Kind {
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
     /// The attributes of a delivery that it reads.
-    pub attributes: &'static [&'static str],
+    pub attributes: &'static [Attribute],
     /// What is to be done all the time beside deciding events.
     pub upkeep: Option<Upkeep>,
     /// What an event holds: [`EventKind::FIELDS`].
@@ -139,7 +139,7 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const EXAMPLE: &'static str;
 
     /// The attributes of a delivery that it reads.
-    const ATTRIBUTES: &'static [&'static str] = &[];
+    const ATTRIBUTES: &'static [Attribute] = &[];
     /// What is to be done all the time beside deciding events, where the worker runs.
     const UPKEEP: Option<Upkeep> = None;
 
@@ -188,6 +188,18 @@ pub trait EventKind: Send + Sync + Sized + 'static {
         rows: &[&Self::Row],
         shard: i16,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// What may be said of a delivery beside its payload: by a Pub/Sub attribute, a flag, a query parameter.
+#[derive(Debug)]
+pub struct Attribute {
+    /// Its name, the same everywhere.
+    pub name: &'static str,
+    /// What it says, for whoever sends it.
+    pub expected: &'static str,
+    /// Whether it can be used. Where a person is there to hear that it cannot, they do at once; in a message
+    /// the kind makes a violation of it.
+    pub is_right: fn(&str) -> bool,
 }
 
 /// What an event of a payload turned out to be.

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use super::Accepted;
 use super::summary::Summary;
 use crate::api::problem::Problem;
-use crate::events::KINDS;
+use crate::events::{Attribute, KINDS};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
@@ -52,11 +52,11 @@ pub(super) struct Attributes;
 
 impl IntoParams for Attributes {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let attributes = KINDS.iter().flat_map(|kind| kind.attributes.iter().map(|name| (kind.name, *name)));
-        let parameter = |(kind, name)| {
-            let description = format!("For a `{kind}`, whose fields say what it means.");
+        let attributes = KINDS.iter().flat_map(|kind| kind.attributes.iter().map(|attribute| (kind.name, attribute)));
+        let parameter = |(kind, Attribute { name, expected, .. }): (&str, &Attribute)| {
+            let description = format!("Of every `{kind}` of the request: {expected}.");
             let text = ObjectBuilder::new().schema_type(Type::String);
-            let query = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+            let query = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
             query.required(Required::False).description(Some(description)).schema(Some(text)).build()
         };
         attributes.map(parameter).collect()

@@ -26,7 +26,7 @@ use summary::Summary;
 use super::Api;
 use super::parameters::Query;
 use super::problem::{Fault, Problem};
-use crate::events::{EventKind, Kind, KindName};
+use crate::events::{Attribute, EventKind, Kind, KindName};
 use crate::intake::http::{HttpIntake, Room, Submission, Undecided};
 use crate::pipeline::Outcome;
 use crate::pipeline::verdict::Reason;
@@ -111,7 +111,12 @@ async fn submit_to(
 ) -> Result<Response, Problem> {
     let intake = api.intakes.get(kind).ok_or_else(|| unknown_kind(api, kind))?;
     let known = Kind::named(kind).map_or(&[][..], |kind| kind.attributes);
-    let attributes = known.iter().filter_map(|name| Some(((*name).to_owned(), query.text(name)?))).collect();
+    let mut said = |attribute: &Attribute| {
+        let value =
+            query.read(attribute.name, attribute.expected, |text| (attribute.is_right)(text).then(|| text.into()));
+        Some((attribute.name.to_owned(), value?))
+    };
+    let attributes = known.iter().filter_map(&mut said).collect();
     query.finish()?;
     let (key, request_id) = (idempotency_key(headers)?, request_id(headers));
     let request = Request { intake, key, attributes, request_id, max_event_bytes: api.max_event_bytes };

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ContentHash, ContentHasher, Draft, EventKind, Reading, event_id, plausible};
+use super::{Attribute, ContentHash, ContentHasher, Draft, EventKind, Reading, event_id, plausible};
 use crate::domain::Platform;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
@@ -40,8 +40,12 @@ pub struct Row {
 const HASH_VERSION: i16 = 1;
 /// The most events of a batch.
 const EVENTS: u64 = 10_000;
-/// The attribute that says on which platform the views of a delivery were made.
-const PLATFORM: &str = "platform";
+/// On which platform the views of a delivery were made.
+const PLATFORM: Attribute = Attribute {
+    name: "platform",
+    expected: "the platform: iOS, Android, MobileWeb, or another word of 1 to 32 letters, digits, - and _",
+    is_right: |text| Platform::parse(text).is_some(),
+};
 /// The most bytes of an id that is kept.
 const ID_BYTES: usize = 255;
 
@@ -58,7 +62,7 @@ impl EventKind for ProductView {
         "custom_event_type":"navigation","timestamp_unixtime_ms":1454361579158.9556,"event_id":679644799952992890,
         "session_id":-7147916473548193691,"custom_attributes":{"codeColor":"20008657_002"}}}],
         "mpid":-196509116834317511,"timestamp_unixtime_ms":1454361579200}"#;
-    const ATTRIBUTES: &'static [&'static str] = &[PLATFORM];
+    const ATTRIBUTES: &'static [Attribute] = &[PLATFORM];
 
     type Key = Uuid;
     type Event = ProductView;
@@ -173,17 +177,22 @@ fn is(object: Object<'_>, field: &str, word: &str) -> bool {
 
 /// What the sender says, or else what the path of the file tells.
 fn platform(delivery: &Delivery, place: Place, violations: &mut Vec<Violation>) -> Option<Platform> {
-    const EXPECTED: &str = "the platform, 1 to 32 letters, digits, - or _: in the attribute `platform` of the message \
-                            (over HTTP ?platform=), in the flag --platform, or in the path of the file, whose name \
-                            begins with, or one of whose folders is, iOS, Android or MobileWeb";
-    let said = delivery.attribute(PLATFORM);
+    const WAYS: &str = "in the attribute `platform` of the message (over HTTP ?platform=), by the flag --platform, or \
+                        by the path of the file, when its name begins with, or one of its folders is, iOS, Android \
+                        or MobileWeb";
+    let said = delivery.attribute(PLATFORM.name);
     let platform = match said {
         Some(said) => Platform::parse(said),
         None => delivery.object().and_then(Platform::of_path),
     };
     if platform.is_none() {
         let found = said.or(delivery.object()).unwrap_or("nothing");
-        violations.push(Violation::new(Code::UnknownPlatform, place.pointer(), EXPECTED, found));
+        violations.push(Violation::new(
+            Code::UnknownPlatform,
+            place.pointer(),
+            format!("{}; {WAYS}", PLATFORM.expected),
+            found,
+        ));
     }
     platform
 }
