@@ -35,9 +35,15 @@ impl Query {
         Query { given, ..Query::default() }
     }
 
-    /// Any text.
-    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
-        self.take(name)
+    /// Whatever `read` understands.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.take(name)?;
+        self.or_fault(read(&text), "format", name, expected, &text)
     }
 
     /// One of a closed set of words.

@@ -10,6 +10,7 @@ use chrono::Utc;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
+use super::attributes::Attributes;
 use super::terminal::{answer, remark};
 use crate::database;
 use crate::events::{KINDS, Kind};
@@ -33,6 +34,8 @@ pub(super) struct Args {
     /// One JSON object per record, instead of text
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    attributes: Attributes,
     /// Larger records are rejected as `oversize`
     #[arg(long, env = "MAX_EVENT_BYTES", default_value_t = 1 << 20)]
     max_event_bytes: usize,
@@ -54,7 +57,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn check(kind: &Kind, args: &Args, checked: &mut Checked) -> anyhow::Result<()> {
-    let references = references(args)?;
+    let (references, attributes) = (references(args)?, args.attributes.of(kind)?);
     let shutdown = Shutdown::on_signals();
     for object in list(&args.file).await? {
         let (mut records, mut numbers) = (object.records(args.max_event_bytes, &shutdown), 1..);
@@ -62,7 +65,7 @@ async fn check(kind: &Kind, args: &Args, checked: &mut Checked) -> anyhow::Resul
             let deliveries: Vec<_> = chunk
                 .into_iter()
                 .zip(numbers.by_ref())
-                .map(|(record, number)| delivery(&object, number, record))
+                .map(|(record, number)| delivery(&object, number, &attributes, record))
                 .collect();
             let verdicts = kind.check(&deliveries, args.max_event_bytes, references.as_ref()).await?;
             if !answer(&checked.describe(&deliveries, &verdicts, args.json)?)? {
@@ -86,10 +89,10 @@ fn references(args: &Args) -> anyhow::Result<Option<References>> {
     Ok(Some(References::new(pool)))
 }
 
-fn delivery(object: &Object, number: u64, record: Record) -> Delivery {
+fn delivery(object: &Object, number: u64, attributes: &Arc<BTreeMap<String, String>>, record: Record) -> Delivery {
     let (payload, too_large) = record.into_payload();
     let (now, object) = (Utc::now(), object.name.clone());
-    let origin = Origin::File { object, record: number, attributes: Arc::default(), too_large };
+    let origin = Origin::File { object, record: number, attributes: Arc::clone(attributes), too_large };
     Delivery { id: String::new(), payload, published_at: now, received_at: now, origin, receipt: Box::new(Nobody) }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use clap::builder::PossibleValuesParser;
 
+use super::attributes::Attributes;
 use super::terminal::{Progress, answer};
 use crate::blob::Blob;
 use crate::config::{DatabaseConfig, PipelineConfig};
@@ -36,6 +37,8 @@ pub(super) struct Args {
     #[arg(long)]
     again: bool,
     #[command(flatten)]
+    attributes: Attributes,
+    #[command(flatten)]
     database: DatabaseConfig,
     /// Ship dead letters there when done: a folder, `file:///…`, `gs://…`, `s3://…` or `az://…`; unset, they wait in
     /// the database for a worker
@@ -54,7 +57,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         objects.extend(list(url).await?);
     }
     let blob = args.blob_url.as_deref().map(Blob::open).transpose()?;
-    let ingestion = ingestion(&args, Shutdown::on_signals()).await?;
+    let attributes = args.attributes.of(kind)?;
+    let ingestion = ingestion(&args, attributes, Shutdown::on_signals()).await?;
     let progress = Arc::new(Progress::new());
     let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();
@@ -78,7 +82,11 @@ async fn ship(pipeline: &Pipeline, blob: Blob) {
     }
 }
 
-async fn ingestion(args: &Args, shutdown: Shutdown) -> anyhow::Result<Ingestion> {
+async fn ingestion(
+    args: &Args,
+    attributes: Arc<BTreeMap<String, String>>,
+    shutdown: Shutdown,
+) -> anyhow::Result<Ingestion> {
     let url = args.database.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
     let pool = database::connect(url.expose(), args.database.database_connections)
         .context("DATABASE_URL is not the address of a Postgres database")?;
@@ -91,7 +99,7 @@ async fn ingestion(args: &Args, shutdown: Shutdown) -> anyhow::Result<Ingestion>
         max_event_bytes: args.pipeline.max_event_bytes,
     };
     let again = if args.again { Again::Judge } else { Again::Skip };
-    Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again, attributes: Arc::default() })
+    Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again, attributes })
 }
 
 fn describe(summary: &Summary) -> String {

@@ -1,5 +1,6 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod attributes;
 mod check;
 mod demo;
 mod import;

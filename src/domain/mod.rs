@@ -2,10 +2,12 @@
 
 mod instant;
 mod period;
+mod platform;
 mod state;
 mod zoned;
 
 pub use instant::{NotAnInstant, parse_instant};
 pub use period::{start_of_day, start_of_hour, start_of_month};
+pub use platform::Platform;
 pub use state::State;
 pub use zoned::{Clock, Zoned};

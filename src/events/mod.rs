@@ -2,6 +2,8 @@
 //! migration and its fixtures.
 
 mod content;
+mod event_id;
+mod product_view;
 mod purchase;
 pub mod table;
 
@@ -11,12 +13,10 @@ use std::hash::Hash;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
-use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::intake::{Delivery, Source};
@@ -29,10 +29,12 @@ use crate::pipeline::{Pipeline, Unavailable};
 use crate::shutdown::Shutdown;
 
 pub use content::{ContentHash, ContentHasher};
+pub use event_id::event_id;
+pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>()];
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub struct Kind {
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
     /// The attributes of a delivery that it reads.
-    pub attributes: &'static [&'static str],
+    pub attributes: &'static [Attribute],
     /// What is to be done all the time beside deciding events.
     pub upkeep: Option<Upkeep>,
     /// What an event holds: [`EventKind::FIELDS`].
@@ -137,7 +139,7 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const EXAMPLE: &'static str;
 
     /// The attributes of a delivery that it reads.
-    const ATTRIBUTES: &'static [&'static str] = &[];
+    const ATTRIBUTES: &'static [Attribute] = &[];
     /// What is to be done all the time beside deciding events, where the worker runs.
     const UPKEEP: Option<Upkeep> = None;
 
@@ -188,6 +190,18 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
 
+/// What may be said of a delivery beside its payload: by a Pub/Sub attribute, a flag, a query parameter.
+#[derive(Debug)]
+pub struct Attribute {
+    /// Its name, the same everywhere.
+    pub name: &'static str,
+    /// What it says, for whoever sends it.
+    pub expected: &'static str,
+    /// Whether it can be used. Where a person is there to hear that it cannot, they do at once; in a message
+    /// the kind makes a violation of it.
+    pub is_right: fn(&str) -> bool,
+}
+
 /// What an event of a payload turned out to be.
 pub enum Reading<K: EventKind> {
     /// One of this kind, right or wrong.
@@ -221,15 +235,6 @@ pub struct Premises {
     pub config: EventsConfig,
     /// When to stop.
     pub shutdown: Shutdown,
-}
-
-/// The key of an event without a natural one: the same for every redelivery of its message.
-#[must_use]
-pub fn event_id<K: EventKind>(delivery: &Delivery, position: usize) -> Uuid {
-    let id = format!("{}:{}#{position}", K::NAME, delivery.id);
-    let mut half = [0; 16];
-    half.copy_from_slice(&Sha256::digest(id)[..16]);
-    Uuid::new_v8(half)
 }
 
 /// When an event may have happened: from the year 2000 to a day after it was published.

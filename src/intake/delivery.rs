@@ -100,7 +100,7 @@ pub trait Receipt: Send + Sync {
         true
     }
 
-    /// Acknowledges: every event of the delivery has committed with these outcomes.
+    /// Acknowledges: every event of the delivery has committed, with these outcomes, in their order.
     fn settle(self: Box<Self>, outcomes: Vec<Outcome>);
 }
 

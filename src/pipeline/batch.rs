@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::verdict::{Code, Reason, Rejection, Violation};
-use super::{AllJudged, Judged};
+use super::{AllJudged, Judged, Which};
 use crate::events::EventKind;
 use crate::intake::Source;
 
@@ -15,8 +15,8 @@ pub(super) struct Batch<K: EventKind> {
     pub(super) id: Uuid,
     pub(super) source: Source,
     pub(super) events: Vec<Judged<K>>,
-    /// For each event to be counted only, its delivery.
-    pub(super) ignored: Vec<usize>,
+    /// The events to be counted only.
+    pub(super) ignored: Vec<Which>,
 }
 
 impl<K: EventKind> Batch<K> {

@@ -81,9 +81,12 @@ pub struct Judged<K: EventKind> {
 /// Everything that a batch of deliveries turned out to hold.
 pub struct AllJudged<K: EventKind> {
     events: Vec<Judged<K>>,
-    /// For each event that is none of this kind's, and each message without events, its delivery.
-    ignored: Vec<usize>,
+    /// The events that are none of this kind's, and as the first of its delivery each message without events.
+    ignored: Vec<Which>,
 }
+
+/// Which event of a batch: the index of its delivery, and its place in that message.
+type Which = (usize, u32);
 
 /// What all batches of a process share.
 #[derive(Clone)]
@@ -118,9 +121,10 @@ pub async fn process<K: EventKind>(
     Ok(())
 }
 
-fn acknowledge(deliveries: Vec<Delivery>, decided: Vec<(usize, Outcome)>) {
+fn acknowledge(deliveries: Vec<Delivery>, mut decided: Vec<(Which, Outcome)>) {
+    decided.sort_unstable_by_key(|(which, _)| *which);
     let mut outcomes: Vec<Vec<Outcome>> = deliveries.iter().map(|_| Vec::with_capacity(1)).collect();
-    for (delivery, outcome) in decided {
+    for ((delivery, _position), outcome) in decided {
         outcomes[delivery].push(outcome);
     }
     for (delivery, outcomes) in deliveries.into_iter().zip(outcomes) {

@@ -12,7 +12,7 @@ use super::borrowed::Borrowed;
 use super::dead_letter::{self, Scribe};
 use super::ledger::{self, Counts};
 use super::verdict::{Code, Reason, Rejection, Violation};
-use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable};
+use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable, Which};
 use crate::events::{ContentHash, EventKind};
 use crate::hex::hex;
 use crate::intake::{Delivery, Source};
@@ -37,7 +37,7 @@ impl From<sqlx::Error> for Failure {
 
 /// Commits a batch, in one transaction, or in several smaller ones where Postgres refuses a row.
 ///
-/// Returns the outcome of each event with the index of its delivery, in no particular order.
+/// Returns the outcome of each event, in no particular order.
 ///
 /// # Errors
 /// Only when the process gives up; what has not committed by then is delivered again.
@@ -46,7 +46,7 @@ pub async fn commit<K: EventKind>(
     source: Source,
     deliveries: &[Delivery],
     judged: AllJudged<K>,
-) -> Result<Vec<(usize, Outcome)>, Stopped> {
+) -> Result<Vec<(Which, Outcome)>, Stopped> {
     let mut decided = Vec::with_capacity(deliveries.len());
     let mut todo = Batch::cut(source, judged);
     while let Some(batch) = todo.pop() {
@@ -64,7 +64,7 @@ async fn commit_one<K: EventKind>(
     pipeline: &Pipeline,
     deliveries: &[Delivery],
     batch: &Batch<K>,
-) -> Result<Result<Vec<(usize, Outcome)>, String>, Stopped> {
+) -> Result<Result<Vec<(Which, Outcome)>, String>, Stopped> {
     // Filled right before the commit is sent: whether its reply arrives or not, these outcomes stand
     // as soon as the ledger knows the batch.
     let mut pending = None;
@@ -88,7 +88,7 @@ async fn attempt<K: EventKind>(
     pipeline: &Pipeline,
     deliveries: &[Delivery],
     batch: &Batch<K>,
-    pending: &mut Option<Vec<(usize, Outcome)>>,
+    pending: &mut Option<Vec<(Which, Outcome)>>,
 ) -> Result<(), Failure> {
     let mut conn = Borrowed::from(&pipeline.pool).await?;
     let mut tx = conn.begin().await?;
@@ -116,32 +116,33 @@ async fn decide<K: EventKind>(
     conn: &mut PgConnection,
     deliveries: &[Delivery],
     batch: &Batch<K>,
-) -> Result<Vec<(usize, Outcome)>, Failure> {
+) -> Result<Vec<(Which, Outcome)>, Failure> {
     let mut stored = insert(conn, batch).await?;
-    let mut outcomes: Vec<_> = batch.ignored.iter().map(|&delivery| (delivery, Outcome::Ignored)).collect();
+    let mut outcomes: Vec<_> = batch.ignored.iter().map(|&which| (which, Outcome::Ignored)).collect();
     let (mut new, mut letters, mut scribe) = (Vec::with_capacity(stored.len()), Vec::new(), Scribe::new(deliveries));
     for event in &batch.events {
+        let which = (event.delivery, event.position);
         let rejection = match &event.verdict {
             Ok(row) => match stand::<K>(row, &mut stored)? {
                 Standing::New(key) => {
                     new.push(row);
-                    outcomes.push((event.delivery, Outcome::Stored { key }));
+                    outcomes.push((which, Outcome::Stored { key }));
                     continue;
                 }
                 Standing::Duplicate(key) => {
-                    outcomes.push((event.delivery, Outcome::Duplicate { key }));
+                    outcomes.push((which, Outcome::Duplicate { key }));
                     continue;
                 }
                 Standing::Conflict(rejection) => Cow::Owned(rejection),
             },
             Err(_) if is_stored(event, &stored) => {
                 let key = event.key.as_ref().map(ToString::to_string).unwrap_or_default();
-                outcomes.push((event.delivery, Outcome::Duplicate { key }));
+                outcomes.push((which, Outcome::Duplicate { key }));
                 continue;
             }
             Err(rejection) => Cow::Borrowed(rejection),
         };
-        letters.push((event.delivery, Arc::new(scribe.write(event, &rejection))));
+        letters.push((which, Arc::new(scribe.write(event, &rejection))));
     }
     let shard = free_shard(conn).await?;
     K::roll_up(conn, &new, shard).await?;

@@ -86,12 +86,12 @@ fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, 
     let mut all = AllJudged { events: Vec::with_capacity(deliveries.len()), ignored: Vec::new() };
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
         match examined {
-            Examined::Events(readings) if readings.is_empty() => all.ignored.push(index),
+            Examined::Events(readings) if readings.is_empty() => all.ignored.push((index, 0)),
             Examined::Events(readings) => {
                 for (position, reading) in (0..).zip(readings) {
                     match reading {
                         Reading::Event(draft) => all.events.push(judge(draft, index, position, delivery, known)),
-                        Reading::Ignored => all.ignored.push(index),
+                        Reading::Ignored => all.ignored.push((index, position)),
                     }
                 }
             }

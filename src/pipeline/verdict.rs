@@ -107,6 +107,8 @@ closed_set! {
         UnknownUser = "unknown_user",
         /// No such row in `articles`.
         UnknownArticle = "unknown_article",
+        /// Nothing says on which platform a product was viewed.
+        UnknownPlatform = "unknown_platform",
         /// The same id is stored with other content.
         ContentDiffers = "content_differs",
         /// Postgres refused the row.

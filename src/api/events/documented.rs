@@ -10,9 +10,9 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 use super::Accepted;
-use super::ndjson::Summary;
+use super::summary::Summary;
 use crate::api::problem::Problem;
-use crate::events::KINDS;
+use crate::events::{Attribute, KINDS};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
@@ -47,6 +47,22 @@ impl IntoParams for IdempotencyKey {
     }
 }
 
+/// What the query may say of all events of a request, for the kinds that read it.
+pub(super) struct Attributes;
+
+impl IntoParams for Attributes {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let attributes = KINDS.iter().flat_map(|kind| kind.attributes.iter().map(|attribute| (kind.name, attribute)));
+        let parameter = |(kind, Attribute { name, expected, .. }): (&str, &Attribute)| {
+            let description = format!("Of every `{kind}` of the request: {expected}.");
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let query = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
+            query.required(Required::False).description(Some(description)).schema(Some(text)).build()
+        };
+        attributes.map(parameter).collect()
+    }
+}
+
 /// What may become of events, beyond what may happen to any request.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the document alone is made of it")]
@@ -54,8 +70,9 @@ pub(super) enum Decisions {
     /// Stored.
     #[response(status = 201, example = json!({"outcome": "stored", "id": "ae2e9931-7b10-4089-98a5-0aeba3d9fe6d"}))]
     Stored(Accepted),
-    /// `duplicate`: its id is stored with the same content. `ignored`: the message holds no event. Of ndjson:
-    /// counts, and an item for every line that was not stored.
+    /// `duplicate`: its id is stored with the same content. `ignored`: the message holds no event that counts.
+    /// Of ndjson, and of a message with several events that count: counts, and an item for every event that was
+    /// not stored.
     #[response(
         status = 200,
         examples(
@@ -132,11 +149,11 @@ pub(super) enum Decisions {
     InFlight(Problem),
 }
 
-/// One event, or the lines of a body.
+/// One event, or several.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the document alone is made of it")]
 pub(super) enum Answer {
     One(Accepted),
-    Lines(Summary),
+    Several(Summary),
 }

@@ -4,6 +4,7 @@
 mod body;
 mod documented;
 mod ndjson;
+mod summary;
 
 use std::collections::BTreeMap;
 
@@ -19,12 +20,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use documented::{Decisions, IdempotencyKey, OneEvent};
+use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
+use summary::Summary;
 
 use super::Api;
 use super::parameters::Query;
 use super::problem::{Fault, Problem};
-use crate::events::{EventKind, Kind, KindName};
+use crate::events::{Attribute, EventKind, Kind, KindName};
 use crate::intake::http::{HttpIntake, Room, Submission, Undecided};
 use crate::pipeline::Outcome;
 use crate::pipeline::verdict::Reason;
@@ -59,8 +61,11 @@ const REQUEST_ID_CHARS: usize = 128;
 ///
 /// The answer comes when everything is committed. One event as JSON is answered by its status. Many come as
 /// `application/x-ndjson`, one event a line, empty lines skipped, and are answered with 200, counts, and an
-/// item for every line that was not stored; a line that is larger than an event may be turns the whole body
+/// item for every event that was not stored; a line that is larger than an event may be turns the whole body
 /// away, 413. Any other content type is taken as one JSON event.
+///
+/// A `product_view` is a message that may hold several events. Those that are no product views are ignored.
+/// One that is left is answered by its status, as if it had come alone; several are answered as lines are.
 ///
 /// Repeating a request with its `Idempotency-Key` is always safe.
 #[utoipa::path(
@@ -70,6 +75,7 @@ const REQUEST_ID_CHARS: usize = 128;
     params(
         ("kind" = KindName, Path, description = "Kind of event."),
         IdempotencyKey,
+        Attributes,
     ),
     request_body(content((OneEvent = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 404, description = "There is no such kind of event.", body = Problem), Decisions),
@@ -105,7 +111,12 @@ async fn submit_to(
 ) -> Result<Response, Problem> {
     let intake = api.intakes.get(kind).ok_or_else(|| unknown_kind(api, kind))?;
     let known = Kind::named(kind).map_or(&[][..], |kind| kind.attributes);
-    let attributes = known.iter().filter_map(|name| Some(((*name).to_owned(), query.text(name)?))).collect();
+    let mut said = |attribute: &Attribute| {
+        let value =
+            query.read(attribute.name, attribute.expected, |text| (attribute.is_right)(text).then(|| text.into()));
+        Some((attribute.name.to_owned(), value?))
+    };
+    let attributes = known.iter().filter_map(&mut said).collect();
     query.finish()?;
     let (key, request_id) = (idempotency_key(headers)?, request_id(headers));
     let request = Request { intake, key, attributes, request_id, max_event_bytes: api.max_event_bytes };
@@ -113,18 +124,24 @@ async fn submit_to(
 }
 
 impl Request<'_> {
-    /// One event.
+    /// One message.
     async fn submit(&self, body: Body) -> Result<Response, Problem> {
         let (payload, room) = body::read(body, self.max_event_bytes, self.intake).await?;
-        let outcome = self.decide(None, payload, room).await.map_err(|undecided| self.undecided(undecided))?;
-        answer(outcome)
+        let outcomes = self.decide(None, payload, room).await.map_err(|undecided| self.undecided(undecided))?;
+        match summary::only(&outcomes) {
+            Some(outcome) => answer(outcome),
+            None => {
+                let mut summary = Summary::default();
+                summary.add(None, &outcomes);
+                Ok((StatusCode::OK, Json(summary)).into_response())
+            }
+        }
     }
 
-    async fn decide(&self, line: Option<u32>, payload: Bytes, room: Room) -> Result<Outcome, Undecided> {
+    /// What becomes of the events of one message, in their order.
+    async fn decide(&self, line: Option<u32>, payload: Bytes, room: Room) -> Result<Vec<Outcome>, Undecided> {
         let (key, request_id, attributes) = (self.key.clone(), self.request_id.clone(), self.attributes.clone());
-        let outcomes = self.intake.decide(Submission { key, line, payload, attributes, request_id, room }).await?;
-        // Every kind that is served holds at most one event a message.
-        Ok(outcomes.into_iter().next().unwrap_or(Outcome::Ignored))
+        self.intake.decide(Submission { key, line, payload, attributes, request_id, room }).await
     }
 
     fn undecided(&self, undecided: Undecided) -> Problem {
@@ -136,15 +153,15 @@ impl Request<'_> {
     }
 }
 
-fn answer(outcome: Outcome) -> Result<Response, Problem> {
+fn answer(outcome: &Outcome) -> Result<Response, Problem> {
     let (status, outcome, id) = match outcome {
-        Outcome::Stored { key } => (StatusCode::CREATED, "stored", Some(key)),
-        Outcome::Duplicate { key } => (StatusCode::OK, "duplicate", Some(key)),
+        Outcome::Stored { key } => (StatusCode::CREATED, "stored", Some(key.clone())),
+        Outcome::Duplicate { key } => (StatusCode::OK, "duplicate", Some(key.clone())),
         Outcome::Ignored => (StatusCode::OK, "ignored", None),
         Outcome::Rejected(letter) | Outcome::RejectedBefore(letter) => {
             let conflict = letter.reason == Reason::Conflict;
             let status = if conflict { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-            return Err(Problem::rejected(status, &letter));
+            return Err(Problem::rejected(status, letter));
         }
     };
     Ok((status, Json(Accepted { outcome, id })).into_response())

@@ -6,13 +6,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::summary::Summary;
 use super::{Request, body};
-use crate::api::problem::{LetterSummary, Problem};
-use crate::pipeline::Outcome;
-use crate::pipeline::verdict::Violation;
+use crate::api::problem::Problem;
 
 /// The largest body, unless a single event may be larger.
 const BODY_BYTES: usize = 32 << 20;
@@ -23,33 +20,6 @@ const NAMED: usize = 20;
 
 /// The most lines of a body, whose answer has an entry for each that was not stored.
 const LINES: usize = 10_000;
-
-/// What became of the lines of a body.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct Summary {
-    received: u32,
-    stored: u32,
-    duplicate: u32,
-    rejected: u32,
-    ignored: u32,
-    /// Every line that was not stored.
-    items: Vec<Item>,
-}
-
-/// A line that was not stored.
-#[derive(Debug, Serialize, ToSchema)]
-struct Item {
-    /// From 1.
-    line: u32,
-    /// `duplicate`, `rejected` or `ignored`.
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dead_letter: Option<LetterSummary>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Violation>,
-}
 
 pub(super) async fn submit(request: &Request<'_>, body: Body) -> Result<Response, Problem> {
     let (body, room) = body::read(body, BODY_BYTES.max(request.max_event_bytes), request.intake).await?;
@@ -66,7 +36,7 @@ pub(super) async fn submit(request: &Request<'_>, body: Body) -> Result<Response
     let mut summary = Summary::default();
     while let Some((line, decided)) = decisions.next().await {
         // Lines that were decided are so for ever: the same body with the same key finds them as they are.
-        summary.add(line, decided.map_err(|undecided| request.undecided(undecided))?);
+        summary.add(Some(line), &decided.map_err(|undecided| request.undecided(undecided))?);
     }
     Ok((StatusCode::OK, Json(summary)).into_response())
 }
@@ -87,29 +57,6 @@ fn check_sizes(body: &Bytes, limit: usize) -> Result<(), Problem> {
     }
     let detail = format!("nothing was taken in: larger than the {limit} bytes of an event: lines {}", named.join(", "));
     Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
-}
-
-impl Summary {
-    fn add(&mut self, line: u32, outcome: Outcome) {
-        self.received += 1;
-        let item = |outcome, id| Item { line, outcome, id, dead_letter: None, errors: Vec::new() };
-        match outcome {
-            Outcome::Stored { .. } => self.stored += 1,
-            Outcome::Duplicate { key } => {
-                self.duplicate += 1;
-                self.items.push(item("duplicate", Some(key)));
-            }
-            Outcome::Ignored => {
-                self.ignored += 1;
-                self.items.push(item("ignored", None));
-            }
-            Outcome::Rejected(letter) | Outcome::RejectedBefore(letter) => {
-                self.rejected += 1;
-                let (dead_letter, errors) = (Some((&*letter).into()), letter.errors.clone());
-                self.items.push(Item { dead_letter, errors, ..item("rejected", None) });
-            }
-        }
-    }
 }
 
 #[cfg(test)]

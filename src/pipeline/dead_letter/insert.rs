@@ -9,16 +9,16 @@ use uuid::Uuid;
 
 use super::DeadLetter;
 use crate::domain::start_of_hour;
-use crate::pipeline::Outcome;
 use crate::pipeline::store::{Failure, blame_row};
 use crate::pipeline::verdict::{Class, MissingReference};
+use crate::pipeline::{Outcome, Which};
 
 /// Inserts the dead letters of a batch, and tells those that are new from those that were there.
 pub(in crate::pipeline) async fn insert(
     conn: &mut PgConnection,
-    letters: Vec<(usize, Arc<DeadLetter>)>,
+    letters: Vec<(Which, Arc<DeadLetter>)>,
     shard: i16,
-) -> Result<Vec<(usize, Outcome)>, Failure> {
+) -> Result<Vec<(Which, Outcome)>, Failure> {
     if letters.is_empty() {
         return Ok(Vec::new());
     }
@@ -33,7 +33,7 @@ pub(in crate::pipeline) async fn insert(
         true => Outcome::Rejected(letter),
         false => Outcome::RejectedBefore(letter),
     };
-    let outcomes = letters.iter().map(|(delivery, letter)| (*delivery, outcome(Arc::clone(letter))));
+    let outcomes = letters.iter().map(|(which, letter)| (*which, outcome(Arc::clone(letter))));
     Ok(outcomes.collect())
 }
 

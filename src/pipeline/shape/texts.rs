@@ -30,6 +30,27 @@ impl<'j> Object<'j> {
         self.within(name, instant, bounds, violations)
     }
 
+    /// A required time in milliseconds since 1970, as a JSON number, within bounds, both inclusive. Finer than a
+    /// microsecond is cut off, since that is what Postgres keeps.
+    pub fn unix_millis(
+        &self,
+        name: &str,
+        bounds: (DateTime<Utc>, DateTime<Utc>),
+        violations: &mut Vec<Violation>,
+    ) -> Option<DateTime<Utc>> {
+        let expected = || "milliseconds since 1970-01-01T00:00:00Z".into();
+        let instant = self.read(name, expected, violations, |value| {
+            let micros = match value {
+                Json::Whole(millis) => millis.checked_mul(1000).and_then(|micros| i64::try_from(micros).ok()),
+                // Saturates, and what is that far away is no time.
+                Json::Float(millis) => Some((millis * 1000.0).floor() as i64),
+                _ => return Err(Code::WrongType),
+            };
+            micros.and_then(DateTime::from_timestamp_micros).ok_or(Code::Range)
+        })?;
+        self.within(name, instant, bounds, violations)
+    }
+
     /// `instant` when it is within bounds, both inclusive.
     pub fn within(
         &self,
@@ -106,6 +127,31 @@ mod tests {
                 object.uuid("id", violations);
             });
             assert_eq!(noted, [("/id".to_owned(), Code::Format)], "{text}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_whole_or_not() {
+        let read = |json: &str| {
+            let (mut read, year) = (None, |year| format!("{year}-01-01T00:00:00Z").parse().unwrap());
+            let noted = codes(&format!(r#"{{"t":{json}}}"#), |object, violations| {
+                read = object.unix_millis("t", (year(2000), year(2027)), violations);
+            });
+            noted.first().map_or_else(|| Ok(rfc3339(read.unwrap())), |(_, code)| Err(*code))
+        };
+        for (json, expected) in [
+            ("1515546904352", Ok("2018-01-10T01:15:04.352Z")),
+            ("1454361579158.9556", Ok("2016-02-01T21:19:39.158955Z")),
+            ("1454284800000.0", Ok("2016-02-01T00:00:00Z")),
+            ("1.4542848e12", Ok("2016-02-01T00:00:00Z")),
+            ("946684799999.999", Err(Code::Range)),
+            ("1454284800", Err(Code::Range)),
+            ("-1e300", Err(Code::Range)),
+            ("18446744073709551615", Err(Code::Range)),
+            (r#""1515546904352""#, Err(Code::WrongType)),
+            ("null", Err(Code::WrongType)),
+        ] {
+            assert_eq!(read(json), expected.map(str::to_owned), "{json}");
         }
     }
 
