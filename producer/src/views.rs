@@ -38,7 +38,7 @@ const FAULTS: &[Fault<Views>] = &[
     }),
     ("time_in_words", |views, draft, rng| views.spoil(draft, "timestamp_unixtime_ms", "soon".into(), rng)),
     ("no_platform", |views, draft, rng| views.from(draft, None, rng)),
-    ("unknown_platform", |views, draft, rng| views.from(draft, Some("xbox"), rng)),
+    ("platform_in_words", |views, draft, rng| views.from(draft, Some("some phone"), rng)),
     ("cut_off", cut_off),
 ];
 

@@ -29,7 +29,7 @@ fn faults(message: &Message) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut look = |is_right: bool, fault| found.extend((!is_right).then_some(fault));
     look(platform(message).is_some(), "no_platform");
-    look(platform(message).is_none_or(|it| ["iOS", "Android", "MobileWeb"].contains(&it)), "unknown_platform");
+    look(platform(message).is_none_or(|it| ["iOS", "Android", "MobileWeb"].contains(&it)), "platform_in_words");
     for event in events(message).iter().filter(|event| is_view(event)) {
         let data = &event["data"];
         assert_eq!((&event["event_type"], &data["custom_event_type"]), (&"custom_event".into(), &"navigation".into()));
