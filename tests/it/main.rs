@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod api;
+mod drift;
 mod faults;
 mod files;
 mod golden;
