@@ -55,7 +55,7 @@ pub struct Api {
     pub max_event_bytes: usize,
 }
 
-/// Every route of the service, under the token that guards it, and what [`openapi`] says of them.
+/// Every route of the service, under the token that guards it, documented at `/openapi.json`.
 pub fn router(api: Api) -> Router {
     let events = Routes::default().route("/events/{kind}", routes!(events::submit)).guarded(&api, Guard::Ingest);
     let personal = Routes::default().route("/purchases/{id}", routes!(purchases::show)).guarded(&api, Guard::Api);

@@ -74,6 +74,7 @@ pub(crate) struct WrongParameter {
 
 /// Enough of a dead letter to find it by.
 #[derive(Debug, Serialize, ToSchema, sqlx::FromRow)]
+#[schema(as = DeadLetterSummary)]
 pub(crate) struct LetterSummary {
     id: Uuid,
     /// The earliest stage that failed.

@@ -37,7 +37,7 @@ pub(super) struct Rejections {
     get,
     path = "",
     tag = "Rejections",
-    params(("kind" = Option<KindName>, Query, description = "Only this kind. Default: all."), Period),
+    params(("kind" = inline(Option<KindName>), Query, description = "Only this kind. Default: all."), Period),
     responses((
         status = 200,
         description = "The causes",

@@ -47,7 +47,7 @@ const BUCKETS: usize = 10_000;
     get,
     path = "",
     tag = "Sales",
-    params(("bucket" = Option<Grain>, Query, description = "Length of a bucket. Default: `day`."), Period),
+    params(("bucket" = inline(Option<Grain>), Query, description = "Length of a bucket. Default: `day`."), Period),
     responses((
         status = 200,
         description = "The buckets",

@@ -197,6 +197,8 @@ pub struct Attribute {
     pub name: &'static str,
     /// What it says, for whoever sends it.
     pub expected: &'static str,
+    /// A right value; with it, the kind's example is a good event.
+    pub example: &'static str,
     /// Whether it can be used. Where a person is there to hear that it cannot, they do at once; in a message
     /// the kind makes a violation of it.
     pub is_right: fn(&str) -> bool,

@@ -2,7 +2,9 @@
 
 mod access;
 mod answers;
+mod document;
 mod events;
+mod openapi;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::support::Rig;
+use document::Document;
 
 /// A service with a pipeline of its own.
 struct Service {
@@ -27,6 +30,8 @@ struct Service {
     address: String,
     client: reqwest::Client,
     serving: JoinHandle<anyhow::Result<()>>,
+    /// What the router shows of itself.
+    routes: String,
 }
 
 impl Service {
@@ -51,8 +56,10 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = rig.pipeline.shutdown.clone();
-        let serving = tokio::spawn(async move { api::serve(listener, api::router(api), &shutdown).await });
-        Service { rig, health, address, client: reqwest::Client::new(), serving }
+        let router = api::router(api);
+        let routes = format!("{router:?}");
+        let serving = tokio::spawn(async move { api::serve(listener, router, &shutdown).await });
+        Service { rig, health, address, client: reqwest::Client::new(), serving, routes }
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
@@ -61,13 +68,29 @@ impl Service {
 
     /// What `GET` answers: status and JSON.
     async fn get(&self, path: &str) -> (u16, Value) {
-        json(self.request("GET", path).send().await.unwrap()).await
+        self.documented("GET", self.request("GET", path).send().await.unwrap()).await
     }
 
     /// What `POST /events/purchase` answers.
     async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
         let request = self.request("POST", "/events/purchase").header("content-type", content_type);
-        json(request.body(body).send().await.unwrap()).await
+        self.documented("POST", request.body(body).send().await.unwrap()).await
+    }
+
+    async fn document(&self) -> Document {
+        Document(json(self.request("GET", "/openapi.json").send().await.unwrap()).await.1)
+    }
+
+    /// Status and body of an answer that is as the document says.
+    async fn documented(&self, method: &str, response: Response) -> (u16, Value) {
+        let path = response.url().path().to_owned();
+        let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let (status, body) = json(response).await;
+        let document = self.document().await;
+        if let Some(operation) = document.operation(method, &path) {
+            assert_eq!(document.objections(&operation, status, &media_type, &body), [""; 0], "{method} {path}");
+        }
+        (status, body)
     }
 }
 

@@ -2,29 +2,28 @@
 
 use std::borrow::Cow;
 
+use axum::routing::MethodRouter;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::{ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::Accepted;
 use super::summary::Summary;
+use crate::api::Api;
 use crate::api::problem::Problem;
-use crate::events::{Attribute, KINDS};
+use crate::events::{Attribute, EventKind, KINDS};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
 
 impl PartialSchema for OneEvent {
     fn schema() -> RefOr<Schema> {
-        let one = |kind: &crate::events::Kind| {
-            let example = serde_json::from_str::<Value>(kind.example).ok();
-            let event = ObjectBuilder::new().schema_type(Type::Object).title(Some(kind.name));
-            event.description(Some(kind.fields)).examples(example)
-        };
-        KINDS.iter().fold(AnyOfBuilder::new(), |any, kind| any.item(one(kind))).into()
+        let events = KINDS.iter().map(|kind| event(kind.name, kind.fields, kind.example));
+        events.fold(AnyOfBuilder::new(), AnyOfBuilder::item).into()
     }
 }
 
@@ -32,6 +31,37 @@ impl ToSchema for OneEvent {
     fn name() -> Cow<'static, str> {
         "Event".into()
     }
+}
+
+/// What an event of one kind looks like.
+fn event(kind: &str, fields: &str, example: &str) -> ObjectBuilder {
+    let example = serde_json::from_str::<Value>(example).ok();
+    ObjectBuilder::new().schema_type(Type::Object).title(Some(kind)).description(Some(fields)).examples(example)
+}
+
+/// What `submit` is documented as, for the address of one kind alone.
+pub(super) fn of_one_kind<K: EventKind>(
+    (schemas, mut paths, _): UtoipaMethodRouter<Api>,
+    handler: MethodRouter<Api>,
+) -> UtoipaMethodRouter<Api> {
+    for operation in paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+        operation.summary = Some(format!("Takes in one event of kind `{}`, or many.", K::NAME));
+        operation.responses.responses.remove("404");
+        let parameters = operation.parameters.get_or_insert_default();
+        parameters.retain(|parameter| concerns::<K>(parameter));
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            let event = event(K::NAME, K::FIELDS, K::EXAMPLE);
+            let json = ContentBuilder::new().schema(Some(event)).build();
+            body.content.insert("application/json".to_owned(), json.into());
+        }
+    }
+    (schemas, paths, handler)
+}
+
+fn concerns<K: EventKind>(parameter: &RefOr<Parameter>) -> bool {
+    let RefOr::T(parameter) = parameter else { return true };
+    parameter.parameter_in == ParameterIn::Header
+        || K::ATTRIBUTES.iter().any(|attribute| attribute.name == parameter.name)
 }
 
 /// The header that makes repeating a request safe.
@@ -53,11 +83,12 @@ pub(super) struct Attributes;
 impl IntoParams for Attributes {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let attributes = KINDS.iter().flat_map(|kind| kind.attributes.iter().map(|attribute| (kind.name, attribute)));
-        let parameter = |(kind, Attribute { name, expected, .. }): (&str, &Attribute)| {
+        let parameter = |(kind, Attribute { name, expected, example, .. }): (&str, &Attribute)| {
             let description = format!("Of every `{kind}` of the request: {expected}.");
             let text = ObjectBuilder::new().schema_type(Type::String);
             let query = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
-            query.required(Required::False).description(Some(description)).schema(Some(text)).build()
+            let query = query.required(Required::False).description(Some(description)).schema(Some(text));
+            query.example(Some((*example).into())).build()
         };
         attributes.map(parameter).collect()
     }
@@ -153,7 +184,7 @@ pub(super) enum Decisions {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the document alone is made of it")]
-pub(super) enum Answer {
+pub(in crate::api) enum Answer {
     One(Accepted),
     Several(Summary),
 }

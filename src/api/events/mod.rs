@@ -15,11 +15,15 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
+pub(super) use documented::Answer;
 use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
 use summary::Summary;
 
@@ -33,7 +37,7 @@ use crate::pipeline::verdict::Reason;
 
 /// What became of an event that was not rejected.
 #[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
+pub(super) struct Accepted {
     /// `stored`, `duplicate` or `ignored`.
     outcome: &'static str,
     /// The event's id; absent when it was ignored.
@@ -72,11 +76,7 @@ const REQUEST_ID_CHARS: usize = 128;
     post,
     path = "",
     tag = "Events",
-    params(
-        ("kind" = KindName, Path, description = "Kind of event."),
-        IdempotencyKey,
-        Attributes,
-    ),
+    params(("kind" = inline(KindName), Path, description = "Kind of event."), IdempotencyKey, Attributes),
     request_body(content((OneEvent = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 404, description = "There is no such kind of event.", body = Problem), Decisions),
 )]
@@ -93,13 +93,11 @@ pub(super) async fn submit(
 
 /// [`submit`] for one kind, under an address of its own.
 #[expect(dead_code, reason = "for the kinds that have one")]
-pub(super) async fn submit_as<K: EventKind>(
-    api: &Api,
-    query: Query,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    submit_to(api, K::NAME, query, headers, body).await
+pub(super) fn submit_as<K: EventKind>() -> UtoipaMethodRouter<Api> {
+    let handler = async |State(api): State<Api>, query: Query, headers: HeaderMap, body: Body| {
+        submit_to(&api, K::NAME, query, &headers, body).await
+    };
+    documented::of_one_kind::<K>(routes!(submit), post(handler))
 }
 
 async fn submit_to(

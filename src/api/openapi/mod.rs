@@ -27,6 +27,7 @@ use utoipa::openapi::{Content, OpenApi, RefOr, Response, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
+use super::events::{Accepted, Answer};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::tokens::{Guard, guard};
 use super::{Api, docs};
@@ -48,7 +49,8 @@ use super::{Api, docs};
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
-    components(schemas(Problem))
+    // What responses name that are derived: they do not bring their schemas along.
+    components(schemas(Problem, Accepted, Answer))
 )]
 struct Document;
 

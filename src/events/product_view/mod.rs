@@ -44,6 +44,7 @@ const EVENTS: u64 = 10_000;
 const PLATFORM: Attribute = Attribute {
     name: "platform",
     expected: "the platform: iOS, Android, MobileWeb, or another word of 1 to 32 letters, digits, - and _",
+    example: "iOS",
     is_right: |text| Platform::parse(text).is_some(),
 };
 /// The most bytes of an id that is kept.
