@@ -1,6 +1,7 @@
 //! What the document says of every endpoint that takes events in.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,18 +13,14 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use super::Accepted;
 use super::summary::Summary;
 use crate::api::problem::Problem;
-use crate::events::{Attribute, KINDS};
+use crate::events::{Attribute, EventKind, KINDS, Kind};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
 
 impl PartialSchema for OneEvent {
     fn schema() -> RefOr<Schema> {
-        let one = |kind: &crate::events::Kind| {
-            let example = serde_json::from_str::<Value>(kind.example).ok();
-            let event = ObjectBuilder::new().schema_type(Type::Object).title(Some(kind.name));
-            event.description(Some(kind.fields)).examples(example)
-        };
+        let one = |kind: &Kind| event(kind.name, kind.fields, kind.example);
         KINDS.iter().fold(AnyOfBuilder::new(), |any, kind| any.item(one(kind))).into()
     }
 }
@@ -34,8 +31,28 @@ impl ToSchema for OneEvent {
     }
 }
 
+/// The body of a request with one event of one kind.
+pub(in crate::api) struct EventOf<K>(PhantomData<K>);
+
+impl<K: EventKind> PartialSchema for EventOf<K> {
+    fn schema() -> RefOr<Schema> {
+        event(K::NAME, K::FIELDS, K::EXAMPLE).into()
+    }
+}
+
+impl<K: EventKind> ToSchema for EventOf<K> {
+    fn name() -> Cow<'static, str> {
+        K::NAME.into()
+    }
+}
+
+fn event(name: &str, fields: &str, example: &str) -> ObjectBuilder {
+    let example = serde_json::from_str::<Value>(example).ok();
+    ObjectBuilder::new().schema_type(Type::Object).title(Some(name)).description(Some(fields)).examples(example)
+}
+
 /// The header that makes repeating a request safe.
-pub(super) struct IdempotencyKey;
+pub(in crate::api) struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -66,7 +83,7 @@ impl IntoParams for Attributes {
 /// What may become of events, beyond what may happen to any request.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the document alone is made of it")]
-pub(super) enum Decisions {
+pub(in crate::api) enum Decisions {
     /// Stored.
     #[response(status = 201, example = json!({"outcome": "stored", "id": "ae2e9931-7b10-4089-98a5-0aeba3d9fe6d"}))]
     Stored(Accepted),
@@ -153,7 +170,7 @@ pub(super) enum Decisions {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the document alone is made of it")]
-pub(super) enum Answer {
+pub(in crate::api) enum Answer {
     One(Accepted),
     Several(Summary),
 }

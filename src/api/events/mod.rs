@@ -92,7 +92,6 @@ pub(super) async fn submit(
 }
 
 /// [`submit`] for one kind, under an address of its own.
-#[expect(dead_code, reason = "for the kinds that have one")]
 pub(super) async fn submit_as<K: EventKind>(
     api: &Api,
     query: Query,

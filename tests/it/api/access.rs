@@ -19,7 +19,7 @@ async fn what_is_not_there_is_a_problem_too() {
     assert!(refused.headers()["allow"].to_str().unwrap().contains("GET"));
     assert_eq!(super::json(refused).await.0, 405);
     let (status, problem) = super::json(service.request("POST", "/events/order").send().await.unwrap()).await;
-    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!("one of purchase")));
+    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!("one of ab_event, purchase")));
     assert_eq!(service.get("/purchases/%FF").await.0, 400);
     assert_eq!(service.get("/purchases/1").await.0, 400);
 }
