@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod events;
+mod monitor;
 
 use std::sync::Arc;
 

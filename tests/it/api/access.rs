@@ -41,11 +41,16 @@ async fn a_token_opens_what_it_guards() {
     let purchase = format!("/purchases/{}", Uuid::nil());
     let routes = [
         ("POST", "/events/purchase", "i", 422),
+        ("POST", "/receive_event", "i", 422),
+        ("POST", "//receive_event", "i", 422),
         ("GET", purchase.as_str(), "a", 404),
         ("GET", "/articles/top", "r", 200),
         ("GET", "/sales/states", "r", 200),
         ("GET", "/sales/over-time", "r", 200),
         ("GET", "/rejections/summary", "r", 200),
+        ("GET", "/monitor", "r", 200),
+        ("GET", "//monitor", "r", 200),
+        ("GET", "/monitor/health", "r", 200),
     ];
     for (method, path, right, status) in routes {
         for token in ["i", "a", "r", "x"] {
@@ -104,7 +109,7 @@ async fn while_the_database_is_away_everything_says_so() {
     let asked_at = Instant::now();
     assert_eq!(service.get("/healthz").await.0, 200);
     let paths = ["/purchases/67e55044-10b1-426f-9247-bb680e5fe0c8", "/articles/top", "/sales/states"];
-    let paths = paths.into_iter().chain(["/sales/over-time", "/rejections/summary"]);
+    let paths = paths.into_iter().chain(["/sales/over-time", "/rejections/summary", "/monitor", "/monitor/health"]);
     let asked = join_all(paths.map(|path| service.request("GET", path).send()));
     let submitted = service.request("POST", "/events/purchase").header("idempotency-key", "k");
     let submitted = submitted.body(shop::purchase(Uuid::now_v7()).to_string()).send();
