@@ -20,8 +20,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
+use documented::{Attributes, OneEvent};
 use summary::Summary;
+
+pub(super) use documented::{Decisions, EventOf, IdempotencyKey};
 
 use super::Api;
 use super::parameters::Query;
@@ -33,7 +35,7 @@ use crate::pipeline::verdict::Reason;
 
 /// What became of an event that was not rejected.
 #[derive(Debug, Serialize, ToSchema)]
-struct Accepted {
+pub(super) struct Accepted {
     /// `stored`, `duplicate` or `ignored`.
     outcome: &'static str,
     /// The event's id; absent when it was ignored.

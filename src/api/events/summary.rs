@@ -9,7 +9,7 @@ use crate::pipeline::verdict::Violation;
 
 /// What became of several events.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct Summary {
+pub(in crate::api) struct Summary {
     received: u32,
     stored: u32,
     duplicate: u32,

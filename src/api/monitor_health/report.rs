@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::goodness_of_fit::Fit;
 use crate::api::UNKNOWN;
@@ -26,8 +27,9 @@ pub(super) struct Count {
 }
 
 /// What the users say about the split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SplitVerdict)]
 enum Verdict {
     Healthy,
     Unhealthy,
@@ -35,7 +37,8 @@ enum Verdict {
 }
 
 /// The health of the test.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SplitHealth)]
 pub(in crate::api) struct Report {
     verdict: Verdict,
     /// The share of users that each version should have.
@@ -48,27 +51,43 @@ pub(in crate::api) struct Report {
     unseen_versions: Vec<String>,
     /// Countries whose latest event is too long before the latest of all.
     silent_countries: Vec<String>,
+    /// The date of the earliest event of all; null when there is none.
+    #[schema(required)]
     first_event: Option<DateTime<Utc>>,
+    /// The date of the latest event of all; null when there is none.
+    #[schema(required)]
     last_event: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Serialize)]
+/// All users together.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SplitOverall)]
 struct Overall {
     /// Distinct users per version.
     users: BTreeMap<String, i64>,
     /// Events per version.
     events: BTreeMap<String, i64>,
+    /// Null where nothing can be said.
+    #[schema(required)]
     chi_square: Option<f64>,
+    /// Null where nothing can be said.
+    #[schema(required)]
     p_value: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+/// The users of one country.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SplitCountry)]
 struct Country {
     country: String,
     verdict: Verdict,
+    /// Distinct users per version.
     users: BTreeMap<String, i64>,
+    /// Null where nothing can be said.
+    #[schema(required)]
     p_value: Option<f64>,
-    /// Null for `unknown`, whose events move on to their countries.
+    /// The date of the latest event; null for `unknown`.
+    #[schema(required)]
     last_event: Option<DateTime<Utc>>,
 }
 

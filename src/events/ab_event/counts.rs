@@ -142,11 +142,7 @@ async fn add_to_split(
     Ok(())
 }
 
-async fn add_to_audience(
-    conn: &mut PgConnection,
-    deltas: BTreeMap<String, Audience>,
-    shard: i16,
-) -> sqlx::Result<()> {
+async fn add_to_audience(conn: &mut PgConnection, deltas: BTreeMap<String, Audience>, shard: i16) -> sqlx::Result<()> {
     if deltas.is_empty() {
         return Ok(());
     }

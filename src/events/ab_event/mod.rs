@@ -53,6 +53,13 @@ impl EventKind for AbEvent {
     const TOPIC: &'static str = "ab-events";
     const SUBSCRIPTION: &'static str = "purser-ab-events";
     const UPKEEP: Option<Upkeep> = Some(late::upkeep);
+    const FIELDS: &'static str = "`user_id`, `account_type` and `version` are texts of 1 to 255 bytes, and so is \
+        `event_type`, which may be null or absent; `date` is an ISO 8601 date, or date and time, between the year \
+        2000 and one day after it is sent, UTC where it names no zone; `order_value` is an amount from 0 to \
+        1,000,000,000,000, rounded to four decimals, and may be null or absent. A user who is no row of `shoppers` is \
+        taken in, too. Other fields are ignored. Events have no id: without an `Idempotency-Key`, each is a new one.";
+    const EXAMPLE: &'static str = r#"{"user_id":"c7a2f0e4","account_type":"premium","date":"2026-11-21",
+        "event_type":"order","order_value":49.90,"version":"A"}"#;
 
     type Key = Uuid;
     type Event = AbEvent;

@@ -35,8 +35,15 @@ async fn a_shopper_who_comes_later_takes_its_events_along() {
     nobody_waits(&rig).await;
     shopper(&rig, "v", Some("GB")).await;
     nobody_waits(&rig).await;
-    assert_eq!(counts(&rig).await, ["DE", "FR", "FR", "GB"].into_iter().zip(["A", "A", "B", "A"]).zip([1, 2, 1, 1])
-        .map(|((country, version), events)| count(country, version, events)).collect::<Vec<_>>());
+    assert_eq!(
+        counts(&rig).await,
+        ["DE", "FR", "FR", "GB"]
+            .into_iter()
+            .zip(["A", "A", "B", "A"])
+            .zip([1, 2, 1, 1])
+            .map(|((country, version), events)| count(country, version, events))
+            .collect::<Vec<_>>()
+    );
     rig.assert_accounts_agree().await;
     upkeep.stop().await;
 }

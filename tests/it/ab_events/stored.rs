@@ -91,8 +91,10 @@ async fn versions_are_compared_by_what_their_users_bought() {
     let order = |user, version, value: &str| event_with(user, version, "order_value", json!(value));
     store(&rig, [order("u1", "A", "10.50"), order("u1", "A", "4.50"), event("u1", "A"), order("u2", "A", "9")]).await;
     store(&rig, [event("u3", "A"), order("u3", "A", "0"), order("u3", "B", "1.25")]).await;
-    let rows: Vec<Value> =
-        sqlx::query_scalar("SELECT to_jsonb(v) FROM ab_versions AS v ORDER BY version").fetch_all(rig.pool()).await.unwrap();
+    let rows: Vec<Value> = sqlx::query_scalar("SELECT to_jsonb(v) FROM ab_versions AS v ORDER BY version")
+        .fetch_all(rig.pool())
+        .await
+        .unwrap();
     let expected = [
         json!({"version": "A", "events": 6, "users": 3, "orders": 3, "buyers": 2, "conversion": 0.666667,
                "revenue": 24.0, "revenue_per_user": 8.0}),

@@ -6,7 +6,8 @@ use tokio::net::TcpStream;
 
 use super::Service;
 
-const EVENT: &str = r#"{"user_id":"u1","account_type":"free","date":"2026-01-07","event_type":null,"order_value":9.99,"version":"A"}"#;
+const EVENT: &str =
+    r#"{"user_id":"u1","account_type":"free","date":"2026-01-07","event_type":null,"order_value":9.99,"version":"A"}"#;
 
 /// The same with a user, version and date of its own.
 fn event(user: &str, version: &str, date: &str) -> String {
@@ -42,7 +43,8 @@ async fn an_event_is_received_under_either_form_of_the_path() {
         assert_eq!((status, &answer["outcome"]), (201, &json!("stored")), "{path}");
     }
     let counts = json!([{"country": "unknown", "version": "A", "nbr_events": 2}]);
-    for path in ["/monitor", "//monitor", "/monitor?country=unknown", "//monitor?country=unknown", "/monitor?country="] {
+    for path in ["/monitor", "//monitor", "/monitor?country=unknown", "//monitor?country=unknown", "/monitor?country="]
+    {
         assert_eq!(service.get(path).await, (200, counts.clone()), "{path}");
     }
     assert_eq!(service.get("//monitor?country=DE").await, (200, json!([])));
@@ -139,10 +141,12 @@ async fn events_are_counted_by_country_and_version_in_order() {
 #[tokio::test]
 async fn health_is_reported_by_country_and_overall() {
     let service = Service::new().await;
-    let people: Vec<(String, &str)> = (0..1000).map(|number| (format!("u{number}"), ["DE", "FR"][number % 2])).collect();
+    let people: Vec<(String, &str)> =
+        (0..1000).map(|number| (format!("u{number}"), ["DE", "FR"][number % 2])).collect();
     shoppers(&service, &people.iter().map(|(user, country)| (user.as_str(), *country)).collect::<Vec<_>>()).await;
     // Of the French, three of four see A; of the Germans, as many see A as B.
-    let version = |number: usize| if number % 2 == 1 { ["A", "A", "A", "B"][number / 2 % 4] } else { ["A", "B"][number / 2 % 2] };
+    let version =
+        |number: usize| if number % 2 == 1 { ["A", "A", "A", "B"][number / 2 % 4] } else { ["A", "B"][number / 2 % 2] };
     let date = |number: usize| if number % 2 == 1 { "2026-01-07" } else { "2026-01-10T12:00:00Z" };
     let events = (0..1000).map(|number| event(&format!("u{number}"), version(number), date(number)));
     store(&service, events.chain([event("u1", "B", "2026-01-01"), event("stranger", "A", "2026-01-09")])).await;
