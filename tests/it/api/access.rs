@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use purser::api::Tokens;
+use purser::events::KINDS;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,8 +19,10 @@ async fn what_is_not_there_is_a_problem_too() {
     let refused = service.request("DELETE", "/sales/states").send().await.unwrap();
     assert!(refused.headers()["allow"].to_str().unwrap().contains("GET"));
     assert_eq!(super::json(refused).await.0, 405);
-    let (status, problem) = super::json(service.request("POST", "/events/order").send().await.unwrap()).await;
-    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!("one of ab_event, purchase")));
+    let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    kinds.sort_unstable();
+    let (status, problem) = super::json(service.request("POST", "/events/nothing").send().await.unwrap()).await;
+    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!(format!("one of {}", kinds.join(", ")))));
     assert_eq!(service.get("/purchases/%FF").await.0, 400);
     assert_eq!(service.get("/purchases/1").await.0, 400);
 }
