@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::domain::Split;
 use crate::pipeline::worker::BatchLimits;
 use crate::secret::Secret;
 
@@ -115,6 +116,20 @@ pub struct EventsConfig {
     pub session_gap_minutes: u32,
 }
 
+/// How the split of an A/B test is judged.
+#[derive(Debug, Clone, Args)]
+pub struct AbConfig {
+    /// Share of users that each version should get, such as `A=0.5,B=0.5`; unset, equal over the versions seen
+    #[arg(long, env = "AB_EXPECTED_SPLIT", default_value = "")]
+    pub ab_expected_split: Split,
+    /// Users without whom a split is not called healthy
+    #[arg(long, env = "AB_MINIMUM_USERS", default_value_t = 100)]
+    pub ab_minimum_users: u32,
+    /// Hours before the latest event of all countries after which a country without events is silent
+    #[arg(long, env = "AB_SILENT_HOURS", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub ab_silent_hours: u32,
+}
+
 /// Everything that the worker and the HTTP service need.
 #[derive(Debug, Clone, Args)]
 #[expect(missing_docs, reason = "each part says what it is")]
@@ -131,6 +146,8 @@ pub struct Config {
     pub pipeline: PipelineConfig,
     #[command(flatten)]
     pub events: EventsConfig,
+    #[command(flatten)]
+    pub ab: AbConfig,
     #[command(flatten)]
     pub embedded: EmbeddedConfig,
 }

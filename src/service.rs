@@ -187,6 +187,7 @@ impl Service {
                 allow_anonymous: http.http_allow_anonymous,
             }),
             max_event_bytes: self.config.pipeline.max_event_bytes,
+            ab: self.config.ab.clone(),
         }
     }
 

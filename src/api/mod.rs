@@ -6,6 +6,8 @@ mod events;
 mod health;
 mod layers;
 mod money;
+mod monitor;
+mod monitor_health;
 mod openapi;
 mod parameters;
 mod period;
@@ -28,6 +30,8 @@ use tokio::net::TcpListener;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use crate::config::AbConfig;
+use crate::events::AbEvent;
 use crate::health::Health;
 use crate::intake::http::HttpIntake;
 use crate::shutdown::Shutdown;
@@ -53,17 +57,27 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// The largest event that is taken in.
     pub max_event_bytes: usize,
+    /// How the split of an A/B test is judged.
+    pub ab: AbConfig,
 }
 
 /// Every route of the service, under the token that guards it, documented at `/openapi.json`.
 pub fn router(api: Api) -> Router {
-    let events = Routes::default().route("/events/{kind}", routes!(events::submit)).guarded(&api, Guard::Ingest);
+    // A client in the field joins its base URL and the path with one slash too many.
+    let events = Routes::default()
+        .route("/events/{kind}", routes!(events::submit))
+        .route("/receive_event", events::submit_as::<AbEvent>())
+        .alias("//receive_event", events::submit_as::<AbEvent>())
+        .guarded(&api, Guard::Ingest);
     let personal = Routes::default().route("/purchases/{id}", routes!(purchases::show)).guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))
         .route("/sales/states", routes!(sales_by_state::states))
         .route("/sales/over-time", routes!(sales_over_time::over_time))
         .route("/rejections/summary", routes!(rejections::summary))
+        .route("/monitor", routes!(monitor::events))
+        .alias("//monitor", routes!(monitor::events))
+        .route("/monitor/health", routes!(monitor_health::health))
         .guarded(&api, Guard::Read);
 
     finish(operations().merge(events).merge(personal).merge(sums).published(), api)

@@ -1,6 +1,6 @@
 //! Instants as the wire writes them.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 /// The text is not an ISO-8601 date and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,15 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
         .map(|instant| instant.with_timezone(&Utc));
     let instant = zoned.or_else(|_| naive(text).map(|naive| naive.and_utc()))?;
     DateTime::from_timestamp_micros(instant.timestamp_micros()).ok_or(NotAnInstant)
+}
+
+/// Reads an ISO-8601 date, which stands for its midnight in UTC, or a date and time as [`parse_instant`] does.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_day_or_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    day.or_else(|_| parse_instant(text))
 }
 
 fn naive(text: &str) -> Result<NaiveDateTime, NotAnInstant> {
@@ -46,6 +55,15 @@ mod tests {
         for (text, expected) in cases {
             let expected: DateTime<Utc> = expected.parse().unwrap();
             assert_eq!(parse_instant(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_its_midnight() {
+        assert_eq!(parse_day_or_instant("2022-01-07"), parse_instant("2022-01-07T00:00:00Z"));
+        assert_eq!(parse_day_or_instant("2022-01-07 22:30:01"), parse_instant("2022-01-07T22:30:01Z"));
+        for text in ["", "2022-1-7 ", "2022-02-30", "07.01.2022", "2022-01", "today"] {
+            assert_eq!(parse_day_or_instant(text), Err(NotAnInstant), "{text}");
         }
     }
 

@@ -3,11 +3,13 @@
 mod instant;
 mod period;
 mod platform;
+mod split;
 mod state;
 mod zoned;
 
-pub use instant::{NotAnInstant, parse_instant};
+pub use instant::{NotAnInstant, parse_day_or_instant, parse_instant};
 pub use period::{start_of_day, start_of_hour, start_of_month};
 pub use platform::Platform;
+pub use split::{NotASplit, Split};
 pub use state::State;
 pub use zoned::{Clock, Zoned};

@@ -1,6 +1,7 @@
 //! What differs between kinds of event. A new kind is one file here, one line in [`KINDS`], one
 //! migration and its fixtures.
 
+mod ab_event;
 mod content;
 mod event_id;
 mod product_view;
@@ -28,13 +29,14 @@ use crate::pipeline::worker::{self, BatchLimits};
 use crate::pipeline::{Pipeline, Unavailable};
 use crate::shutdown::Shutdown;
 
+pub use ab_event::AbEvent;
 pub use content::{ContentHash, ContentHasher};
 pub use event_id::event_id;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ProductView>()];
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<AbEvent>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]

@@ -5,22 +5,22 @@ use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Transaction};
 
 /// A connection that goes back to its pool only when its work has come to an end. One that is dropped in
 /// the middle of a statement, by a timeout or at a hard stop, is closed: answers may be under way on it.
-pub(super) struct Borrowed(Option<PoolConnection<Postgres>>);
+pub(crate) struct Borrowed(Option<PoolConnection<Postgres>>);
 
 impl Borrowed {
-    pub(super) async fn from(pool: &PgPool) -> sqlx::Result<Self> {
+    pub(crate) async fn from(pool: &PgPool) -> sqlx::Result<Self> {
         Ok(Borrowed(Some(pool.acquire().await?)))
     }
 
-    pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
+    pub(crate) async fn begin(&mut self) -> sqlx::Result<Transaction<'_, Postgres>> {
         self.get()?.begin().await
     }
 
-    pub(super) fn get(&mut self) -> sqlx::Result<&mut PgConnection> {
+    pub(crate) fn get(&mut self) -> sqlx::Result<&mut PgConnection> {
         self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 
-    pub(super) fn give_back(mut self) {
+    pub(crate) fn give_back(mut self) {
         self.0.take();
     }
 }

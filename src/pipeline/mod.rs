@@ -2,7 +2,7 @@
 
 mod availability;
 mod batch;
-mod borrowed;
+pub(crate) mod borrowed;
 pub mod check;
 pub mod check_references;
 pub mod copy;
@@ -10,6 +10,7 @@ pub mod dead_letter;
 pub mod decode;
 mod ledger;
 pub mod shape;
+pub(crate) mod shard;
 pub mod store;
 pub mod validate;
 pub mod verdict;

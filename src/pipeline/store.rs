@@ -11,6 +11,7 @@ use super::batch::Batch;
 use super::borrowed::Borrowed;
 use super::dead_letter::{self, Scribe};
 use super::ledger::{self, Counts};
+use super::shard;
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable, Which};
 use crate::events::{ContentHash, EventKind};
@@ -144,7 +145,7 @@ async fn decide<K: EventKind>(
         };
         letters.push((which, Arc::new(scribe.write(event, &rejection))));
     }
-    let shard = free_shard(conn).await?;
+    let shard = shard::free(conn).await?;
     K::roll_up(conn, &new, shard).await?;
     outcomes.extend(dead_letter::insert(conn, letters, shard).await?);
     Ok(outcomes)
@@ -226,15 +227,4 @@ pub(super) fn blame_row(error: sqlx::Error) -> Failure {
         Some(database) => Failure::Row(database.message().to_owned()),
         None => Failure::Unavailable(error),
     }
-}
-
-/// The first of the rollup shards that no other transaction is writing to, or any when all are taken.
-async fn free_shard(conn: &mut PgConnection) -> sqlx::Result<i16> {
-    const LOCKS: i32 = 0x7075_7273;
-    let free = sqlx::query_scalar(
-        "SELECT coalesce(
-             (SELECT shard FROM generate_series(0, 15) AS shard WHERE pg_try_advisory_xact_lock($1, shard) LIMIT 1),
-             pg_backend_pid() % 16)::smallint",
-    );
-    free.bind(LOCKS).fetch_one(conn).await
 }

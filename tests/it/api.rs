@@ -4,12 +4,15 @@ mod access;
 mod answers;
 mod document;
 mod events;
+mod monitor;
 mod openapi;
 
 use std::sync::Arc;
 
 use purser::api::{self, Api, Tokens};
-use purser::events::Kind;
+use purser::config::AbConfig;
+use purser::domain::Split;
+use purser::events::KINDS;
 use purser::health::Health;
 use purser::intake::Source;
 use purser::intake::http::HttpIntake;
@@ -41,17 +44,20 @@ impl Service {
     }
 
     async fn with(rig: Rig, tokens: Tokens) -> Service {
-        let (queue, deliveries) = mpsc::channel(1000);
-        let purchase = Kind::named("purchase").unwrap();
-        tokio::spawn(purchase.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
+        let intakes = KINDS.iter().map(|kind| {
+            let (queue, deliveries) = mpsc::channel(1000);
+            tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
+            (kind.name, HttpIntake::new(kind.name, queue))
+        });
         let health = Health::default();
         let api = Api {
             pool: rig.pool().clone(),
-            intakes: Arc::new([("purchase", HttpIntake::new("purchase", queue))].into()),
+            intakes: Arc::new(intakes.collect()),
             health: health.clone(),
             metrics: Arc::clone(&rig.pipeline.metrics),
             tokens: Arc::new(tokens),
             max_event_bytes: rig.pipeline.max_event_bytes,
+            ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -65,7 +65,7 @@ fn concerns<K: EventKind>(parameter: &RefOr<Parameter>) -> bool {
 }
 
 /// The header that makes repeating a request safe.
-pub(super) struct IdempotencyKey;
+pub(in crate::api) struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -97,7 +97,7 @@ impl IntoParams for Attributes {
 /// What may become of events, beyond what may happen to any request.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the document alone is made of it")]
-pub(super) enum Decisions {
+pub(in crate::api) enum Decisions {
     /// Stored.
     #[response(status = 201, example = json!({"outcome": "stored", "id": "ae2e9931-7b10-4089-98a5-0aeba3d9fe6d"}))]
     Stored(Accepted),

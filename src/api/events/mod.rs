@@ -92,7 +92,6 @@ pub(super) async fn submit(
 }
 
 /// [`submit`] for one kind, under an address of its own.
-#[expect(dead_code, reason = "for the kinds that have one")]
 pub(super) fn submit_as<K: EventKind>() -> UtoipaMethodRouter<Api> {
     let handler = async |State(api): State<Api>, query: Query, headers: HeaderMap, body: Body| {
         submit_to(&api, K::NAME, query, &headers, body).await

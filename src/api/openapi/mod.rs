@@ -46,6 +46,7 @@ use super::{Api, docs};
     tags(
         (name = "Events", description = "Events in. They take the same way as those from Pub/Sub."),
         (name = "Sales", description = "What was sold."),
+        (name = "A/B tests", description = "Who was shown which version, and whether as many as should be."),
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
@@ -78,6 +79,12 @@ impl Routes {
             }
             self.paths.paths.entry(path.to_owned()).or_default().merge_operations(item);
         }
+        self
+    }
+
+    /// Serves a handler under one more path, of which the document says nothing.
+    pub(super) fn alias(mut self, path: &str, (_, _, handlers): UtoipaMethodRouter<Api>) -> Self {
+        self.router = self.router.route(path, handlers);
         self
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use purser::api::Tokens;
+use purser::events::KINDS;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -18,8 +19,10 @@ async fn what_is_not_there_is_a_problem_too() {
     let refused = service.request("DELETE", "/sales/states").send().await.unwrap();
     assert!(refused.headers()["allow"].to_str().unwrap().contains("GET"));
     assert_eq!(super::json(refused).await.0, 405);
-    let (status, problem) = super::json(service.request("POST", "/events/order").send().await.unwrap()).await;
-    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!("one of purchase")));
+    let mut kinds: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    kinds.sort_unstable();
+    let (status, problem) = super::json(service.request("POST", "/events/nothing").send().await.unwrap()).await;
+    assert_eq!((status, &problem["errors"][0]["expected"]), (404, &json!(format!("one of {}", kinds.join(", ")))));
     assert_eq!(service.get("/purchases/%FF").await.0, 400);
     assert_eq!(service.get("/purchases/1").await.0, 400);
 }
@@ -41,11 +44,16 @@ async fn a_token_opens_what_it_guards() {
     let purchase = format!("/purchases/{}", Uuid::nil());
     let routes = [
         ("POST", "/events/purchase", "i", 422),
+        ("POST", "/receive_event", "i", 422),
+        ("POST", "//receive_event", "i", 422),
         ("GET", purchase.as_str(), "a", 404),
         ("GET", "/articles/top", "r", 200),
         ("GET", "/sales/states", "r", 200),
         ("GET", "/sales/over-time", "r", 200),
         ("GET", "/rejections/summary", "r", 200),
+        ("GET", "/monitor", "r", 200),
+        ("GET", "//monitor", "r", 200),
+        ("GET", "/monitor/health", "r", 200),
     ];
     for (method, path, right, status) in routes {
         for token in ["i", "a", "r", "x"] {
@@ -104,7 +112,7 @@ async fn while_the_database_is_away_everything_says_so() {
     let asked_at = Instant::now();
     assert_eq!(service.get("/healthz").await.0, 200);
     let paths = ["/purchases/67e55044-10b1-426f-9247-bb680e5fe0c8", "/articles/top", "/sales/states"];
-    let paths = paths.into_iter().chain(["/sales/over-time", "/rejections/summary"]);
+    let paths = paths.into_iter().chain(["/sales/over-time", "/rejections/summary", "/monitor", "/monitor/health"]);
     let asked = join_all(paths.map(|path| service.request("GET", path).send()));
     let submitted = service.request("POST", "/events/purchase").header("idempotency-key", "k");
     let submitted = submitted.body(shop::purchase(Uuid::now_v7()).to_string()).send();

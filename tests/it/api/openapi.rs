@@ -24,7 +24,9 @@ async fn the_document_has_every_route_and_no_other() {
     let service = service().await;
     let mut served = BTreeSet::new();
     // The router shows its paths to nobody but a debugger, and the methods of each to whoever tries another.
-    for path in service.routes.split('"').filter(|text| text.starts_with('/') && !PAGE.contains(text)) {
+    // Paths that begin with `//` are those that begin with `/`, as careless clients join them.
+    let is_path = |text: &&str| text.starts_with('/') && !text.starts_with("//") && !PAGE.contains(text);
+    for path in service.routes.split('"').filter(is_path) {
         let refused = service.request("PROPFIND", path).send().await.unwrap();
         // What belongs to the fallback allows nothing.
         let allowed = refused.headers().get("allow").map_or("head", |allowed| allowed.to_str().unwrap()).to_lowercase();

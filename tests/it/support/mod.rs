@@ -19,6 +19,9 @@ use purser::{database, events};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+/// The rows of all kinds.
+const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM ab_events)";
+
 /// A pipeline on a database of its own, with the shop's users and articles in it.
 pub struct Rig {
     pub pipeline: Pipeline,
@@ -53,13 +56,22 @@ impl Rig {
 
     /// Decides purchases that arrive as one batch, and returns what their senders hear.
     pub async fn decide(&self, deliveries: Vec<(Delivery, oneshot::Receiver<Vec<Outcome>>)>) -> Vec<Vec<Outcome>> {
+        self.decide_as("purchase", deliveries).await
+    }
+
+    /// The same for events of any kind.
+    pub async fn decide_as(
+        &self,
+        kind: &str,
+        deliveries: Vec<(Delivery, oneshot::Receiver<Vec<Outcome>>)>,
+    ) -> Vec<Vec<Outcome>> {
         let (sender, receiver) = mpsc::channel(deliveries.len().max(1));
         let (deliveries, replies): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         for delivery in deliveries {
             sender.send(delivery).await.unwrap();
         }
         drop(sender);
-        let kind = events::Kind::named("purchase").unwrap();
+        let kind = events::Kind::named(kind).unwrap();
         kind.decide(self.pipeline.clone(), Source::PubSub, receiver, BatchLimits::default()).await.unwrap();
         let mut outcomes = Vec::new();
         for reply in replies {
@@ -70,8 +82,13 @@ impl Rig {
 
     /// Decides payloads, each a message of its own, and returns the word for what became of each.
     pub async fn words(&self, payloads: impl IntoIterator<Item = impl Into<Bytes>>) -> Vec<String> {
+        self.words_as("purchase", payloads).await
+    }
+
+    /// The same for events of any kind.
+    pub async fn words_as(&self, kind: &str, payloads: impl IntoIterator<Item = impl Into<Bytes>>) -> Vec<String> {
         let deliveries = payloads.into_iter().map(|payload| delivery(payload.into())).collect();
-        self.decide(deliveries).await.iter().map(|outcomes| word(outcomes)).collect()
+        self.decide_as(kind, deliveries).await.iter().map(|outcomes| word(outcomes)).collect()
     }
 
     /// One number of the database.
@@ -90,15 +107,16 @@ impl Rig {
         .await
         .unwrap();
         assert_eq!(received, stored + duplicate + rejected + ignored);
-        assert_eq!(stored, self.number("SELECT count(*) FROM purchases").await, "stored = rows");
+        assert_eq!(stored, self.number(ROWS).await, "stored = rows");
         assert_eq!(rejected, self.number("SELECT count(*) FROM dead_letters").await, "rejected = dead letters");
         assert_eq!(self.rollups_that_differ().await, 0, "rollups = rows");
         Accounts { stored, duplicate, rejected, ignored }
     }
 
-    /// Rows of the sales rollups, at any grain, that differ from the sum over the lines.
+    /// Rows of rollups that differ from the sum over what they sum up.
     async fn rollups_that_differ(&self) -> i64 {
-        self.number(include_str!("rollups_that_differ.sql")).await
+        let sales = self.number(include_str!("rollups_that_differ.sql")).await;
+        sales + self.number(include_str!("ab_rollups_that_differ.sql")).await
     }
 }
 
