@@ -1,6 +1,7 @@
 //! What differs between kinds of event. A new kind is one file here, one line in [`KINDS`], one
 //! migration and its fixtures.
 
+mod click_event;
 mod content;
 mod event_id;
 mod product_view;
