@@ -29,13 +29,14 @@ use crate::pipeline::worker::{self, BatchLimits};
 use crate::pipeline::{Pipeline, Unavailable};
 use crate::shutdown::Shutdown;
 
+pub use click_event::ClickEvent;
 pub use content::{ContentHash, ContentHasher};
 pub use event_id::event_id;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ProductView>()];
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ClickEvent>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]

@@ -18,15 +18,16 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Adds events to sessions that were put together by the same gap.
+    /// Adds events, or the sessions that they make by themselves, to sessions that were put together by the same
+    /// gap.
     ///
-    /// `stored` are, of a customer's sessions, at least those that begin or end no further than the gap from an
-    /// event of `events`, each once: no other can change, because stored sessions are further than that from
-    /// each other.
-    pub(super) fn of(gap: TimeDelta, stored: Vec<Session>, events: Vec<Session>) -> Self {
+    /// `stored` are, of a customer's sessions, at least those that begin or end no further than the gap from
+    /// what is added, each once: no other can change, because stored sessions are further than that from each
+    /// other.
+    pub(super) fn of(gap: TimeDelta, stored: Vec<Session>, added: Vec<Session>) -> Self {
         // An event more is what every change comes from, so the number of events tells whether there is one.
         let mut before: BTreeMap<_, _> = stored.iter().map(|session| (session.started_at, session.events)).collect();
-        let mut pieces = [stored, events].concat();
+        let mut pieces = [stored, added].concat();
         pieces.sort_unstable_by_key(|piece| piece.started_at);
         let mut changes = Changes::default();
         for session in sessionize(gap, pieces) {

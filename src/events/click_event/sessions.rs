@@ -48,6 +48,7 @@ pub(super) struct Visit<'e> {
 impl From<Visit<'_>> for Session {
     /// The session of a single event.
     fn from(Visit { id, occurred_at, is_order, page, referrer }: Visit<'_>) -> Self {
+        let page = page.filter(|page| !page.is_empty());
         let referrer = referrer.and_then(|referrer| Referrer::external(referrer, page));
         Session {
             started_at: occurred_at,

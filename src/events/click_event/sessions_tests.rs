@@ -113,9 +113,16 @@ fn a_gap_as_long_as_the_threshold_does_not() {
 
 #[test]
 fn of_events_at_the_same_time_the_lesser_id_is_the_first() {
-    let click = |id: &'static str, page| Click { id: id.to_owned(), minute: 0, is_order: false, page: Some(page), referrer: None };
+    let click = |id: &'static str, page| Click {
+        id: id.to_owned(),
+        minute: 0,
+        is_order: false,
+        page: Some(page),
+        referrer: None,
+    };
     for ids in [["9", "10"], ["10", "9"]] {
-        let clicks = ids.map(|id| click(id, if id == "9" { "https://shop.test/nine" } else { "https://shop.test/ten" }));
+        let clicks =
+            ids.map(|id| click(id, if id == "9" { "https://shop.test/nine" } else { "https://shop.test/ten" }));
         let sessions = sessionize(TimeDelta::minutes(1), clicks.iter().map(|click| Visit::from(click).into()));
         assert_eq!(sessions[0].first_page.as_ref().unwrap().value, "https://shop.test/ten");
     }
