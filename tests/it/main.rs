@@ -4,11 +4,13 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod api;
+mod clicks;
 mod faults;
 mod files;
 mod golden;
 mod pubsub;
 mod references;
 mod schema;
+mod sessions;
 mod store;
 mod support;

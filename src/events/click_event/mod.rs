@@ -57,6 +57,15 @@ impl EventKind for ClickEvent {
     const NAME: &'static str = "click_event";
     const TOPIC: &'static str = "click-events";
     const SUBSCRIPTION: &'static str = "purser-click-events";
+    const FIELDS: &'static str = "`id` is a text of 1 to 255 bytes or a whole number; `type` is any text, and \
+        `placed_order` means an order. Of `event`, the `timestamp` is ISO 8601, between the year 2000 and one day \
+        after it is sent, UTC where it names no zone; `customer-id`, an id like that of the event, is absent or null \
+        where nobody was logged in; `page` and `referrer` are absent, null, or texts of up to 8192 bytes. Which \
+        other fields there are depends on the type: all are kept. `user-agent`, `ip`, `query`, `product` and \
+        `position` belong to the content, by which a duplicate is told from a conflict; unknown ones do not.";
+    const EXAMPLE: &'static str = r#"{"id":304559,"type":"page_view","event":{"user-agent":"Mozilla/5.0 (X11; Linux x86_64)",
+        "ip":"203.0.113.7","customer-id":46,"timestamp":"2026-05-25T04:49:18.648681",
+        "page":"https://shop.example/products/907","referrer":"https://search.example/?q=tea"}}"#;
     const UPKEEP: Option<Upkeep> = Some(rebuild::keep);
 
     type Key = String;

@@ -1,7 +1,5 @@
 //! The inner event of a click: what is hashed of it, and what is kept.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
 
 use super::HASH_VERSION;
@@ -35,22 +33,28 @@ pub(super) fn content_hash(
     hash.finish()
 }
 
-/// The value as JSON text that Postgres takes: NUL, which it does not keep, is a violation.
-pub(super) fn storable(value: &Json<'_>, place: &'static str, violations: &mut Vec<Violation>) -> Option<String> {
+/// The value at `place` as JSON text that Postgres takes: NUL, which it does not keep, is a violation.
+pub(super) fn storable(value: &Json<'_>, place: &str, violations: &mut Vec<Violation>) -> Option<String> {
     let json = serde_json::to_string(value).ok()?;
-    if json.contains("\\u0000") && has_nul(value) {
-        let expected = Cow::Borrowed("texts without NUL");
-        violations.push(Violation::new(Code::Format, place, expected, &value.to_string()));
-        return None;
+    let nul = json.contains("\\u0000").then(|| nul_in(value, place)).flatten();
+    let Some(path) = nul else { return Some(json) };
+    if violations.iter().all(|violation| violation.path != path) {
+        violations.push(Violation::new(Code::Format, path, "text without NUL", "text with NUL"));
     }
-    Some(json)
+    None
 }
 
-fn has_nul(value: &Json<'_>) -> bool {
+/// Where the first text, or name of a field, with NUL stands.
+fn nul_in(value: &Json<'_>, place: &str) -> Option<String> {
     match value {
-        Json::String(text) => text.contains('\0'),
-        Json::Array(items) => items.iter().any(has_nul),
-        Json::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Float(_) => false,
+        Json::String(text) => text.contains('\0').then(|| place.to_owned()),
+        Json::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| nul_in(item, &format!("{place}/{index}")))
+        }
+        Json::Object(fields) => fields.iter().find_map(|(name, value)| match name.contains('\0') {
+            true => Some(place.to_owned()),
+            false => nul_in(value, &format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))),
+        }),
+        Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Float(_) => None,
     }
 }

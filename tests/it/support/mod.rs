@@ -1,5 +1,6 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
+pub mod clicks;
 pub mod proxy;
 pub mod shop;
 pub mod stack;
@@ -18,6 +19,9 @@ use purser::telemetry::Metrics;
 use purser::{database, events};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+
+/// The rows of every kind.
+const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM click_events)";
 
 /// A pipeline on a database of its own, with the shop's users and articles in it.
 pub struct Rig {
@@ -53,13 +57,22 @@ impl Rig {
 
     /// Decides purchases that arrive as one batch, and returns what their senders hear.
     pub async fn decide(&self, deliveries: Vec<(Delivery, oneshot::Receiver<Vec<Outcome>>)>) -> Vec<Vec<Outcome>> {
+        self.decide_as("purchase", deliveries).await
+    }
+
+    /// The same for events of any kind.
+    pub async fn decide_as(
+        &self,
+        kind: &str,
+        deliveries: Vec<(Delivery, oneshot::Receiver<Vec<Outcome>>)>,
+    ) -> Vec<Vec<Outcome>> {
         let (sender, receiver) = mpsc::channel(deliveries.len().max(1));
         let (deliveries, replies): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         for delivery in deliveries {
             sender.send(delivery).await.unwrap();
         }
         drop(sender);
-        let kind = events::Kind::named("purchase").unwrap();
+        let kind = events::Kind::named(kind).unwrap();
         kind.decide(self.pipeline.clone(), Source::PubSub, receiver, BatchLimits::default()).await.unwrap();
         let mut outcomes = Vec::new();
         for reply in replies {
@@ -72,6 +85,12 @@ impl Rig {
     pub async fn words(&self, payloads: impl IntoIterator<Item = impl Into<Bytes>>) -> Vec<String> {
         let deliveries = payloads.into_iter().map(|payload| delivery(payload.into())).collect();
         self.decide(deliveries).await.iter().map(|outcomes| word(outcomes)).collect()
+    }
+
+    /// The same for events of any kind.
+    pub async fn words_as(&self, kind: &str, payloads: impl IntoIterator<Item = impl Into<Bytes>>) -> Vec<String> {
+        let deliveries = payloads.into_iter().map(|payload| delivery(payload.into())).collect();
+        self.decide_as(kind, deliveries).await.iter().map(|outcomes| word(outcomes)).collect()
     }
 
     /// One number of the database.
@@ -90,9 +109,10 @@ impl Rig {
         .await
         .unwrap();
         assert_eq!(received, stored + duplicate + rejected + ignored);
-        assert_eq!(stored, self.number("SELECT count(*) FROM purchases").await, "stored = rows");
+        assert_eq!(stored, self.number(ROWS).await, "stored = rows");
         assert_eq!(rejected, self.number("SELECT count(*) FROM dead_letters").await, "rejected = dead letters");
         assert_eq!(self.rollups_that_differ().await, 0, "rollups = rows");
+        assert_eq!(self.number(include_str!("sessions_that_differ.sql")).await, 0, "sessions = clicks");
         Accounts { stored, duplicate, rejected, ignored }
     }
 
