@@ -1,5 +1,7 @@
 //! A whole run against a Pub/Sub server and a Postgres of its own.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

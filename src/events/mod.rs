@@ -2,6 +2,7 @@
 //! migration and its fixtures.
 
 mod ab_event;
+mod click_event;
 mod content;
 mod event_id;
 mod product_view;
@@ -30,13 +31,15 @@ use crate::pipeline::{Pipeline, Unavailable};
 use crate::shutdown::Shutdown;
 
 pub use ab_event::AbEvent;
+pub use click_event::ClickEvent;
 pub use content::{ContentHash, ContentHasher};
 pub use event_id::event_id;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<AbEvent>(), Kind::of::<ProductView>()];
+pub const KINDS: &[Kind] =
+    &[Kind::of::<Purchase>(), Kind::of::<AbEvent>(), Kind::of::<ClickEvent>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]

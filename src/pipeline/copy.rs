@@ -14,6 +14,8 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const NO_FLAGS_NO_EXTENSION: [u8; 8] = [0; 8];
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
+/// Stands before the text of a `jsonb` value.
+const JSONB_VERSION: u8 = 1;
 
 impl BinaryCopy {
     /// An empty copy of rows of so many columns.
@@ -43,6 +45,18 @@ impl BinaryCopy {
             let bytes = bytes.map_err(|too_long| sqlx::Error::Encode(too_long.into()))?;
             self.buffer[start..start + NULL.len()].copy_from_slice(&bytes.to_be_bytes());
         }
+        Ok(self)
+    }
+
+    /// Adds JSON text to a column of type `jsonb`.
+    ///
+    /// # Errors
+    /// It has more than 2 GiB.
+    pub fn json(&mut self, text: &str) -> sqlx::Result<&mut Self> {
+        let bytes = i32::try_from(1 + text.len()).map_err(|too_long| sqlx::Error::Encode(too_long.into()))?;
+        self.buffer.extend_from_slice(&bytes.to_be_bytes());
+        self.buffer.push(JSONB_VERSION);
+        self.buffer.extend_from_slice(text.as_bytes());
         Ok(self)
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::verdict::{Code, Violation};
 
@@ -57,6 +58,21 @@ impl fmt::Display for Json<'_> {
             Json::String(text) => write!(f, "{}", serde_json::Value::from(text.as_ref())),
             Json::Array(items) => write!(f, "an array of {}", items.len()),
             Json::Object(fields) => write!(f, "an object of {}", fields.len()),
+        }
+    }
+}
+
+impl Serialize for Json<'_> {
+    /// The whole value; fields keep their order, and repeated ones are written again.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Whole(value) => serializer.serialize_i128(*value),
+            Json::Float(value) => serializer.serialize_f64(*value),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(items) => serializer.collect_seq(items),
+            Json::Object(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
         }
     }
 }
@@ -176,6 +192,12 @@ mod tests {
         assert_eq!(decode(b"2").unwrap(), Json::Whole(2));
         assert_eq!(decode(b"2.0").unwrap(), Json::Float(2.0));
         assert_eq!(decode(b"18446744073709551615").unwrap(), Json::Whole(18_446_744_073_709_551_615));
+    }
+
+    #[test]
+    fn what_is_decoded_is_written_as_it_was() {
+        let text = r#"{"b":[1,-2.5,18446744073709551615,1e300],"a":{"":null,"é\"":true},"a":"\u0000\n"}"#;
+        assert_eq!(serde_json::to_string(&decode(text.as_bytes()).unwrap()).unwrap(), text);
     }
 
     proptest! {

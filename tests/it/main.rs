@@ -5,6 +5,7 @@
 
 mod ab_events;
 mod api;
+mod clicks;
 mod drift;
 mod faults;
 mod files;
@@ -12,5 +13,6 @@ mod golden;
 mod pubsub;
 mod references;
 mod schema;
+mod sessions;
 mod store;
 mod support;

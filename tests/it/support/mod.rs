@@ -1,5 +1,6 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
+pub mod clicks;
 pub mod proxy;
 pub mod shop;
 pub mod stack;
@@ -19,8 +20,9 @@ use purser::{database, events};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-/// The rows of all kinds.
-const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM ab_events)";
+/// The rows of every kind.
+const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM ab_events)
+                         + (SELECT count(*) FROM click_events) + (SELECT count(*) FROM product_views)";
 
 /// A pipeline on a database of its own, with the shop's users and articles in it.
 pub struct Rig {
@@ -110,6 +112,7 @@ impl Rig {
         assert_eq!(stored, self.number(ROWS).await, "stored = rows");
         assert_eq!(rejected, self.number("SELECT count(*) FROM dead_letters").await, "rejected = dead letters");
         assert_eq!(self.rollups_that_differ().await, 0, "rollups = rows");
+        assert_eq!(self.number(include_str!("sessions_that_differ.sql")).await, 0, "sessions = clicks");
         Accounts { stored, duplicate, rejected, ignored }
     }
 
