@@ -1,17 +1,23 @@
 //! Questions out, events in: the HTTP service. Every route stands in one list, [`router`].
 
+mod accept;
 mod articles;
+mod customers;
 mod docs;
 mod events;
 mod health;
+mod index;
 mod layers;
 mod money;
 mod openapi;
+mod order_value;
+mod orders;
 mod parameters;
 mod period;
 mod problem;
 mod purchases;
 mod rejections;
+mod sales_by_province;
 mod sales_by_state;
 mod sales_over_time;
 mod tokens;
@@ -57,16 +63,25 @@ pub struct Api {
 
 /// Every route of the service, under the token that guards it, and what [`openapi`] says of them.
 pub fn router(api: Api) -> Router {
-    let events = Routes::default().route("/events/{kind}", routes!(events::submit)).guarded(&api, Guard::Ingest);
-    let personal = Routes::default().route("/purchases/{id}", routes!(purchases::show)).guarded(&api, Guard::Api);
+    let events = Routes::default()
+        .route("/events/{kind}", routes!(events::submit))
+        .route("/create", routes!(events::create::create))
+        .guarded(&api, Guard::Ingest);
+    let root = Routes::default().route("/", routes!(orders::newest)).guarded(&api, Guard::Api).with_index();
+    let personal = Routes::default()
+        .route("/purchases/{id}", routes!(purchases::show))
+        .route("/customers/top", routes!(customers::top))
+        .guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))
         .route("/sales/states", routes!(sales_by_state::states))
         .route("/sales/over-time", routes!(sales_over_time::over_time))
+        .route("/sales/province", routes!(sales_by_province::province))
+        .route("/orders/value", routes!(order_value::value))
         .route("/rejections/summary", routes!(rejections::summary))
         .guarded(&api, Guard::Read);
 
-    finish(operations().merge(events).merge(personal).merge(sums).published(), api)
+    finish(operations().merge(events).merge(root).merge(personal).merge(sums).published(), api)
 }
 
 /// The routes of a process that only works: how it is.
@@ -126,5 +141,19 @@ struct List<T> {
 impl<T> List<T> {
     fn all(items: Vec<T>) -> Self {
         List { items, next: None }
+    }
+
+    /// The first `limit` of items, of which one more was looked for; the rest begins behind the key of the
+    /// last one.
+    fn page<K: Serialize>(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> K) -> Self {
+        let more = i64::try_from(items.len()).is_ok_and(|found| found > limit);
+        items.truncate(items.len() - usize::from(more));
+        let next = items.last().filter(|_| more).map(key);
+        List::with_next(items, next)
+    }
+
+    /// A page, and the key behind which the rest begins.
+    fn with_next(items: Vec<T>, next: Option<impl Serialize>) -> Self {
+        List { items, next: next.and_then(|key| parameters::write_cursor(&key)) }
     }
 }

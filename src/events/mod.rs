@@ -3,6 +3,7 @@
 
 mod content;
 mod event_id;
+mod order;
 mod product_view;
 mod purchase;
 pub mod table;
@@ -30,11 +31,12 @@ use crate::shutdown::Shutdown;
 
 pub use content::{ContentHash, ContentHasher};
 pub use event_id::event_id;
+pub use order::Order;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<ProductView>()];
+pub const KINDS: &[Kind] = &[Kind::of::<Purchase>(), Kind::of::<Order>(), Kind::of::<ProductView>()];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What the document says of every endpoint that takes events in.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,19 +13,36 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use super::Accepted;
 use super::summary::Summary;
 use crate::api::problem::Problem;
-use crate::events::{Attribute, KINDS};
+use crate::events::{Attribute, EventKind, KINDS};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
 
 impl PartialSchema for OneEvent {
     fn schema() -> RefOr<Schema> {
-        let one = |kind: &crate::events::Kind| {
-            let example = serde_json::from_str::<Value>(kind.example).ok();
-            let event = ObjectBuilder::new().schema_type(Type::Object).title(Some(kind.name));
-            event.description(Some(kind.fields)).examples(example)
-        };
+        let one = |kind: &crate::events::Kind| event(kind.name, kind.fields, kind.example);
         KINDS.iter().fold(AnyOfBuilder::new(), |any, kind| any.item(one(kind))).into()
+    }
+}
+
+fn event(name: &str, fields: &str, example: &str) -> ObjectBuilder {
+    let example = serde_json::from_str::<Value>(example).ok();
+    let event = ObjectBuilder::new().schema_type(Type::Object).title(Some(name));
+    event.description(Some(fields)).examples(example)
+}
+
+/// The body of a request with one event of one kind.
+pub(in crate::api) struct EventOf<K>(PhantomData<K>);
+
+impl<K: EventKind> PartialSchema for EventOf<K> {
+    fn schema() -> RefOr<Schema> {
+        event(K::NAME, K::FIELDS, K::EXAMPLE).into()
+    }
+}
+
+impl<K: EventKind> ToSchema for EventOf<K> {
+    fn name() -> Cow<'static, str> {
+        K::NAME.into()
     }
 }
 

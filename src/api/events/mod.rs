@@ -2,6 +2,7 @@
 //! it is committed.
 
 mod body;
+pub(super) mod create;
 mod documented;
 mod ndjson;
 mod summary;
@@ -22,6 +23,8 @@ use uuid::Uuid;
 
 use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
 use summary::Summary;
+
+pub(super) use documented::EventOf;
 
 use super::Api;
 use super::parameters::Query;
@@ -92,7 +95,6 @@ pub(super) async fn submit(
 }
 
 /// [`submit`] for one kind, under an address of its own.
-#[expect(dead_code, reason = "for the kinds that have one")]
 pub(super) async fn submit_as<K: EventKind>(
     api: &Api,
     query: Query,

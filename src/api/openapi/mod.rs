@@ -18,7 +18,7 @@ mod shared;
 
 use std::collections::BTreeMap;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use utoipa::OpenApi as _;
@@ -27,6 +27,7 @@ use utoipa::openapi::{Content, OpenApi, RefOr, Response, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
+use super::index::{Index, for_browsers};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::tokens::{Guard, guard};
 use super::{Api, docs};
@@ -45,6 +46,7 @@ use super::{Api, docs};
     tags(
         (name = "Events", description = "Events in. They take the same way as those from Pub/Sub."),
         (name = "Sales", description = "What was sold."),
+        (name = "Orders", description = "What was ordered."),
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
@@ -91,6 +93,12 @@ impl Routes {
         self
     }
 
+    /// Lets browsers have the index of everything that is published instead.
+    pub(super) fn with_index(mut self) -> Self {
+        self.router = self.router.route_layer(from_fn(for_browsers));
+        self
+    }
+
     pub(super) fn merge(mut self, other: Routes) -> Self {
         self.router = self.router.merge(other.router);
         self.paths.merge(other.paths);
@@ -108,8 +116,10 @@ impl Routes {
         let about =
             Routes::default().route("/openapi.json", routes!(docs::document)).route("/docs", routes!(docs::page));
         self.paths.merge(about.paths);
-        let document = Published(document(self.paths, self.schemas).to_json().unwrap_or_default().into());
-        self.router.merge(about.router.merge(docs::files()).layer(Extension(document)))
+        let document = document(self.paths, self.schemas);
+        let (index, published) = (Index::of(&document), Published(document.to_json().unwrap_or_default().into()));
+        let about = about.router.merge(docs::files()).layer(Extension(published));
+        self.router.layer(Extension(index)).merge(about)
     }
 }
 
