@@ -1,19 +1,25 @@
 //! Questions out, events in: the HTTP service. Every route stands in one list, [`router`].
 
+mod accept;
 mod articles;
+mod customers;
 mod docs;
 mod events;
 mod health;
+mod index;
 mod layers;
 mod money;
 mod monitor;
 mod monitor_health;
 mod openapi;
+mod order_value;
+mod orders;
 mod parameters;
 mod period;
 mod problem;
 mod purchases;
 mod rejections;
+mod sales_by_province;
 mod sales_by_state;
 mod sales_over_time;
 mod tokens;
@@ -31,7 +37,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::config::AbConfig;
-use crate::events::AbEvent;
+use crate::events::{AbEvent, Order};
 use crate::health::Health;
 use crate::intake::http::HttpIntake;
 use crate::shutdown::Shutdown;
@@ -66,21 +72,28 @@ pub fn router(api: Api) -> Router {
     // A client in the field joins its base URL and the path with one slash too many.
     let events = Routes::default()
         .route("/events/{kind}", routes!(events::submit))
+        .route("/create", events::submit_as::<Order>())
         .route("/receive_event", events::submit_as::<AbEvent>())
         .alias("//receive_event", events::submit_as::<AbEvent>())
         .guarded(&api, Guard::Ingest);
-    let personal = Routes::default().route("/purchases/{id}", routes!(purchases::show)).guarded(&api, Guard::Api);
+    let root = Routes::default().route("/", routes!(orders::newest)).guarded(&api, Guard::Api).with_index();
+    let personal = Routes::default()
+        .route("/purchases/{id}", routes!(purchases::show))
+        .route("/customers/top", routes!(customers::top))
+        .guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))
         .route("/sales/states", routes!(sales_by_state::states))
         .route("/sales/over-time", routes!(sales_over_time::over_time))
+        .route("/sales/province", routes!(sales_by_province::province))
+        .route("/orders/value", routes!(order_value::value))
         .route("/rejections/summary", routes!(rejections::summary))
         .route("/monitor", routes!(monitor::events))
         .alias("//monitor", routes!(monitor::events))
         .route("/monitor/health", routes!(monitor_health::health))
         .guarded(&api, Guard::Read);
 
-    finish(operations().merge(events).merge(personal).merge(sums).published(), api)
+    finish(operations().merge(events).merge(root).merge(personal).merge(sums).published(), api)
 }
 
 /// The routes of a process that only works: how it is.
@@ -140,5 +153,19 @@ struct List<T> {
 impl<T> List<T> {
     fn all(items: Vec<T>) -> Self {
         List { items, next: None }
+    }
+
+    /// The first `limit` of items, of which one more was looked for; the rest begins behind the key of the
+    /// last one.
+    fn page<K: Serialize>(mut items: Vec<T>, limit: i64, key: impl Fn(&T) -> K) -> Self {
+        let more = i64::try_from(items.len()).is_ok_and(|found| found > limit);
+        items.truncate(items.len() - usize::from(more));
+        let next = items.last().filter(|_| more).map(key);
+        List::with_next(items, next)
+    }
+
+    /// A page, and the key behind which the rest begins.
+    fn with_next(items: Vec<T>, next: Option<impl Serialize>) -> Self {
+        List { items, next: next.and_then(|key| parameters::write_cursor(&key)) }
     }
 }

@@ -1,5 +1,8 @@
 //! Parameters of a query: every wrong one is named at once, unknown ones included.
 
+mod cursor;
+mod dates;
+
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -11,6 +14,9 @@ use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use super::period::{Grain, Period};
 use super::problem::{Fault, Problem};
 use crate::domain::parse_instant;
+
+pub(super) use cursor::write_cursor;
+pub(super) use dates::Dates;
 
 /// The parameters that were given. Reading one takes it out and, where it cannot be used, takes a note;
 /// [`Query::finish`] then turns notes and leftovers into one answer.
@@ -46,10 +52,17 @@ impl Query {
         self.or_fault(read(&text), "format", name, expected, &text)
     }
 
-    /// One of a closed set of words.
+    /// A name: text of 1 to 255 bytes besides the blanks around it, and without NUL, which Postgres does not take.
+    pub(crate) fn name(&mut self, name: &'static str) -> Option<String> {
+        let text = self.take(name)?;
+        let trimmed = Some(text.trim()).filter(|text| (1..=255).contains(&text.len()) && !text.contains('\0'));
+        self.or_fault(trimmed.map(str::to_owned), "format", name, "a text of 1 to 255 bytes", &text)
+    }
+
+    /// One of a closed set of words, in any case.
     pub(crate) fn one_of(&mut self, name: &'static str, words: &[&'static str]) -> Option<&'static str> {
         let text = self.take(name)?;
-        let word = words.iter().find(|word| **word == text).copied();
+        let word = words.iter().find(|word| word.eq_ignore_ascii_case(&text)).copied();
         self.or_fault(word, "format", name, format!("one of {}", words.join(", ")), &text)
     }
 
@@ -153,7 +166,7 @@ mod tests {
     fn every_wrong_parameter_is_named() {
         let cases: [(&str, &[&str]); 12] = [
             ("", &[]),
-            ("from=2022-01-07&to=2022-01-07T01:00:00Z&limit=1000&bucket=day", &[]),
+            ("from=2022-01-07&to=2022-01-07T01:00:00Z&limit=1000&bucket=DAY", &[]),
             ("from=2022-01-07T02:00:00+02:00", &[]),
             ("from=2022-01-07T02:00:00%2B02:00", &[]),
             ("from=2022-01-07T22:30:00Z", &["from not_a_whole_hour"]),

@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::domain::{start_of_day, start_of_hour, start_of_month};
 
-/// From an instant (inclusive) to another (exclusive), both whole hours. An absent end is open.
+/// From an instant (inclusive) to another (exclusive). An absent end is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Period {
@@ -80,8 +80,8 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Covers a period exactly once, with as few and as coarse parts as possible, none coarser than
-    /// `coarsest`: at most five.
+    /// Covers a period, whose ends are whole hours, exactly once, with as few and as coarse parts as possible,
+    /// none coarser than `coarsest`: at most five.
     pub(crate) fn cut(period: Period, coarsest: Grain) -> Self {
         let mut segments = Segments::default();
         segments.add(period, coarsest);

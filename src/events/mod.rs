@@ -5,6 +5,7 @@ mod ab_event;
 mod click_event;
 mod content;
 mod event_id;
+mod order;
 mod product_view;
 mod purchase;
 pub mod table;
@@ -34,12 +35,18 @@ pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
 pub use content::{ContentHash, ContentHasher};
 pub use event_id::event_id;
+pub use order::Order;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
 
 /// Every kind of event.
-pub const KINDS: &[Kind] =
-    &[Kind::of::<Purchase>(), Kind::of::<AbEvent>(), Kind::of::<ClickEvent>(), Kind::of::<ProductView>()];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<Purchase>(),
+    Kind::of::<AbEvent>(),
+    Kind::of::<Order>(),
+    Kind::of::<ClickEvent>(),
+    Kind::of::<ProductView>(),
+];
 
 /// The name of a kind, in the API's documentation.
 #[derive(Debug)]

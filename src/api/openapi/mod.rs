@@ -18,7 +18,7 @@ mod shared;
 
 use std::collections::BTreeMap;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use utoipa::OpenApi as _;
@@ -28,6 +28,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::events::{Accepted, Answer};
+use super::index::{Index, for_browsers};
 use super::problem::{PROBLEM_JSON, Problem};
 use super::tokens::{Guard, guard};
 use super::{Api, docs};
@@ -47,6 +48,7 @@ use super::{Api, docs};
         (name = "Events", description = "Events in. They take the same way as those from Pub/Sub."),
         (name = "Sales", description = "What was sold."),
         (name = "A/B tests", description = "Who was shown which version, and whether as many as should be."),
+        (name = "Orders", description = "What was ordered."),
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
@@ -100,6 +102,12 @@ impl Routes {
         self
     }
 
+    /// Lets browsers have the index of everything that is published instead.
+    pub(super) fn with_index(mut self) -> Self {
+        self.router = self.router.route_layer(from_fn(for_browsers));
+        self
+    }
+
     pub(super) fn merge(mut self, other: Routes) -> Self {
         self.router = self.router.merge(other.router);
         self.paths.merge(other.paths);
@@ -117,8 +125,10 @@ impl Routes {
         let about =
             Routes::default().route("/openapi.json", routes!(docs::document)).route("/docs", routes!(docs::page));
         self.paths.merge(about.paths);
-        let document = Published(document(self.paths, self.schemas).to_json().unwrap_or_default().into());
-        self.router.merge(about.router.merge(docs::files()).layer(Extension(document)))
+        let document = document(self.paths, self.schemas);
+        let (index, published) = (Index::of(&document), Published(document.to_json().unwrap_or_default().into()));
+        let about = about.router.merge(docs::files()).layer(Extension(published));
+        self.router.layer(Extension(index)).merge(about)
     }
 }
 

@@ -96,6 +96,20 @@ impl<'j> Object<'j> {
         first && found.next().is_none()
     }
 
+    /// Whether the field has nothing to say: absent, or there once as `null` or as text without a letter.
+    #[must_use]
+    pub fn is_blank(&self, name: &str) -> bool {
+        let blank = |value: &Json<'_>| matches!(value, Json::String(text) if text.trim().is_empty());
+        let mut found = self.values(name);
+        let first = found.next().is_none_or(|value| *value == Json::Null || blank(value));
+        first && found.next().is_none()
+    }
+
+    /// A required value, whatever it is.
+    pub fn any(&self, name: &str, expected: &'static str, violations: &mut Vec<Violation>) -> Option<&'j Json<'j>> {
+        self.read(name, || expected.into(), violations, Ok)
+    }
+
     /// The value of a field, whatever it is; of one that stands twice, the first.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'j Json<'j>> {
@@ -167,6 +181,16 @@ pub(super) mod tests {
     #[test]
     fn a_scalar_is_no_object() {
         assert_eq!(codes("7", |_, _| ()), [(String::new(), Code::WrongType)]);
+    }
+
+    #[test]
+    fn a_field_is_blank_when_it_has_nothing_to_say() {
+        let json = decode(br#"{"null":null,"text":" ","twice":"","twice":"","zero":0,"word":"x"}"#).unwrap();
+        let object = Object::of(&json, Place::ROOT, "an object", &mut Vec::new()).unwrap();
+        assert!(["absent", "null", "text"].iter().all(|name| object.is_blank(name)));
+        assert!(["twice", "zero", "word"].iter().all(|name| !object.is_blank(name)));
+        assert!(["absent", "null"].iter().all(|name| object.is_null(name)));
+        assert!(!object.is_null("text"));
     }
 
     #[test]

@@ -22,7 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The rows of every kind.
 const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM ab_events)
-                         + (SELECT count(*) FROM click_events) + (SELECT count(*) FROM product_views)";
+                         + (SELECT count(*) FROM order_events) + (SELECT count(*) FROM click_events)
+                         + (SELECT count(*) FROM product_views)";
 
 /// A pipeline on a database of its own, with the shop's users and articles in it.
 pub struct Rig {
