@@ -29,8 +29,8 @@ pub(super) struct Args {
     /// What the files hold
     #[arg(value_parser = PossibleValuesParser::new(KINDS.iter().map(|kind| kind.name)))]
     kind: String,
-    /// Files, folders, or `file://` `https://` `gs://` `s3://` `az://` URLs: a json array, ndjson, or json
-    /// values one after the other; plain, `.gz` or `.zst`
+    /// Files, folders, or `file://` `https://` `gs://` `s3://` `az://` URLs: a json array, ndjson, json values
+    /// one after the other, or csv with a header; plain, `.gz` or `.zst`
     #[arg(required = true, value_name = "URL")]
     urls: Vec<String>,
     /// Judge every record of files that were ingested before once more

@@ -1,6 +1,7 @@
 //! Events and reference data out of files.
 
 mod commands;
+mod csv;
 mod import;
 mod ingest;
 mod interrupted;

@@ -21,11 +21,13 @@ pub(super) struct Merge {
     rows: i64,
 }
 
-/// How many rows went which way.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// How many ids went which way.
+#[derive(Debug, sqlx::FromRow)]
 pub(super) struct Merged {
-    pub(super) inserted: u64,
-    pub(super) updated: u64,
+    pub(super) inserted: i64,
+    pub(super) updated: i64,
+    /// Their rows were what they should be.
+    pub(super) unchanged: i64,
 }
 
 impl Merge {
@@ -72,73 +74,104 @@ impl Merge {
 
     /// Merges everything; of rows with the same id the last one counts.
     pub(super) async fn finish(self) -> anyhow::Result<Merged> {
-        let statements = self.statements();
-        let Merge { mut conn, layout, .. } = self;
-        let table = layout.table;
+        let (table, key) = (self.layout.table, self.layout.key().name);
+        let statement = self.statement();
+        let mut conn = self.conn;
         let mut tx = conn.begin().await?;
-        let merged = match is_unique(&mut tx, table, layout.key().name).await? {
-            true => {
-                let sql = AssertSqlSafe(statements.upsert);
-                let (inserted, all): (i64, i64) = sqlx::query_as(sql).fetch_one(&mut *tx).await?;
-                Merged { inserted: inserted.cast_unsigned(), updated: (all - inserted).cast_unsigned() }
-            }
+        let merge = match is_unique(&mut tx, table, key).await? {
+            true => statement.upsert(),
             false => {
                 // Nothing else keeps two of us from inserting the same id.
                 let lock = format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE");
                 sqlx::query(AssertSqlSafe(lock)).execute(&mut *tx).await?;
-                let updated = sqlx::query(AssertSqlSafe(statements.update)).execute(&mut *tx).await?.rows_affected();
-                let inserted = sqlx::query(AssertSqlSafe(statements.insert)).execute(&mut *tx).await?.rows_affected();
-                Merged { inserted, updated }
+                statement.update_and_insert()
             }
         };
+        let merged = sqlx::query_as(AssertSqlSafe(merge)).fetch_one(&mut *tx).await?;
         tx.commit().await?;
         conn.close().await?;
         Ok(merged)
     }
 
-    fn statements(&self) -> Statements {
-        let (table, key) = (self.layout.table, self.layout.key().name);
+    fn statement(&self) -> Statement {
         let used = self.layout.columns.iter().zip(&self.spoken_of).skip(1).filter(|(_, spoken_of)| **spoken_of);
         let typed: Vec<(&str, &str)> =
             used.filter_map(|(column, _)| Some((column.name, self.types.get(column.name)?.as_str()))).collect();
+        let key = self.layout.key().name;
         let key_type = self.types.get(key).map_or("text", String::as_str);
-        let join = |each: fn(&str) -> String, between| {
-            typed.iter().map(|(name, _)| each(name)).collect::<Vec<_>>().join(between)
-        };
-        let names = join(|name| format!(", {name}"), "");
         let casts: String = typed.iter().map(|(name, r#type)| format!(", {name}::{type} AS {name}")).collect();
         let new = format!(
             "SELECT DISTINCT ON ({key}::{key_type}) {key}::{key_type} AS {key}{casts}
              FROM imported ORDER BY {key}::{key_type}, arrived DESC"
         );
-        let on_conflict = match typed.is_empty() {
-            true => "NOTHING".to_owned(),
-            false => format!("UPDATE SET {}", join(|name| format!("{name} = EXCLUDED.{name}"), ", ")),
-        };
-        let set = match typed.is_empty() {
-            true => format!("{key} = new.{key}"),
-            false => join(|name| format!("{name} = new.{name}"), ", "),
-        };
-        Statements {
-            upsert: format!(
-                "WITH merged AS (
-                     INSERT INTO {table} ({key}{names}) {new} ON CONFLICT ({key}) DO {on_conflict}
-                     RETURNING xmax = 0 AS new)
-                 SELECT count(*) FILTER (WHERE new), count(*) FROM merged"
-            ),
-            update: format!("UPDATE {table} AS old SET {set} FROM ({new}) AS new WHERE old.{key} = new.{key}"),
-            insert: format!(
-                "INSERT INTO {table} ({key}{names}) SELECT {key}{names} FROM ({new}) AS new
-                 WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE old.{key} = new.{key})"
-            ),
-        }
+        Statement { table: self.layout.table, key, columns: typed.into_iter().map(|(name, _)| name).collect(), new }
     }
 }
 
-struct Statements {
-    upsert: String,
-    update: String,
-    insert: String,
+/// What changes the table, and counts.
+struct Statement {
+    table: &'static str,
+    key: &'static str,
+    /// Those beside the key.
+    columns: Vec<&'static str>,
+    /// Selects the rows, each key once.
+    new: String,
+}
+
+impl Statement {
+    /// A row that is what it should be is not written again: that costs eight times as much as to look at it.
+    fn upsert(&self) -> String {
+        let Statement { table, key, new, .. } = self;
+        let names = self.names();
+        let on_conflict = match self.columns.is_empty() {
+            true => "NOTHING".to_owned(),
+            false => format!("UPDATE SET {} WHERE {}", self.set("EXCLUDED"), self.differs_from("EXCLUDED")),
+        };
+        format!(
+            "WITH new AS MATERIALIZED ({new}),
+                  merged AS (INSERT INTO {table} AS old ({key}{names}) SELECT * FROM new
+                             ON CONFLICT ({key}) DO {on_conflict} RETURNING xmax = 0 AS inserted),
+                  counts AS (SELECT count(*) FILTER (WHERE inserted) AS inserted,
+                                    count(*) FILTER (WHERE NOT inserted) AS updated FROM merged)
+             SELECT inserted, updated, (SELECT count(*) FROM new) - inserted - updated AS unchanged FROM counts"
+        )
+    }
+
+    fn update_and_insert(&self) -> String {
+        let Statement { table, key, new, .. } = self;
+        let names = self.names();
+        let updated = match self.columns.is_empty() {
+            true => format!("SELECT NULL AS {key} WHERE false"),
+            false => format!(
+                "UPDATE {table} AS old SET {} FROM new WHERE old.{key} = new.{key} AND {} RETURNING old.{key}",
+                self.set("new"),
+                self.differs_from("new")
+            ),
+        };
+        format!(
+            "WITH new AS MATERIALIZED ({new}),
+                  updated AS ({updated}),
+                  inserted AS (INSERT INTO {table} ({key}{names}) SELECT * FROM new
+                               WHERE NOT EXISTS (SELECT FROM {table} AS old WHERE old.{key} = new.{key}) RETURNING 1),
+                  counts AS (SELECT (SELECT count(*) FROM inserted) AS inserted,
+                                    (SELECT count(DISTINCT {key}) FROM updated) AS updated)
+             SELECT inserted, updated, (SELECT count(*) FROM new) - inserted - updated AS unchanged FROM counts"
+        )
+    }
+
+    fn names(&self) -> String {
+        self.columns.iter().map(|name| format!(", {name}")).collect()
+    }
+
+    fn set(&self, from: &str) -> String {
+        let set: Vec<String> = self.columns.iter().map(|name| format!("{name} = {from}.{name}")).collect();
+        set.join(", ")
+    }
+
+    fn differs_from(&self, other: &str) -> String {
+        let of = |row: &str| self.columns.iter().map(|name| format!("{row}.{name}")).collect::<Vec<_>>().join(", ");
+        format!("ROW({}) IS DISTINCT FROM ROW({})", of("old"), of(other))
+    }
 }
 
 async fn column_types(conn: &mut PgConnection, table: &str) -> sqlx::Result<Vec<(String, String)>> {

@@ -22,6 +22,7 @@ use crate::intake::files::list;
 use crate::shutdown::Shutdown;
 use layout::{ARTICLES, Layout, ORDER_ITEMS, ORDERS, SHOPPERS, USERS};
 use load::{Load, Loaded};
+use merge::Merged;
 use read::Reading;
 use rejects::Rejects;
 
@@ -121,8 +122,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let mut any_wrong = false;
     for Loaded { table, merge, wrong } in loads {
-        let merged = merge.finish().await?;
-        answer(&format!("{table}: {} new, {} updated, {wrong} wrong\n", merged.inserted, merged.updated))?;
+        let Merged { inserted, updated, unchanged } = merge.finish().await?;
+        answer(&format!("{table}: {inserted} new, {updated} updated, {unchanged} unchanged, {wrong} wrong\n"))?;
         any_wrong |= wrong > 0;
     }
     match any_wrong {

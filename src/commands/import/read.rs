@@ -49,7 +49,7 @@ impl Reading {
 
     fn read_json(&self, stream: impl Read, mut send: impl FnMut(Vec<Parsed>) -> io::Result<()>) -> io::Result<()> {
         let mut numbers = 1..;
-        let contents = read_records(stream, LIMIT, &self.shutdown, |records| {
+        let contents = read_records(stream, Form::Json, LIMIT, &self.shutdown, |records| {
             let rows = records.into_iter().zip(numbers.by_ref());
             send(rows.map(|(record, number)| self.json_row(number, record)).collect())
         })?;

@@ -57,8 +57,10 @@ fn delimiter(line: &[u8]) -> u8 {
     DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',')
 }
 
+/// A line that ends within what is looked at, and within which no quote is left open.
 fn is_header(line: &[u8], delimiter: u8) -> bool {
-    let Ok(line) = std::str::from_utf8(line) else { return false };
+    let is_whole = line.len() < HEAD / 2 && line.iter().filter(|byte| **byte == b'"').count() % 2 == 0;
+    let Some(line) = std::str::from_utf8(line).ok().filter(|_| is_whole) else { return false };
     let names = || line.trim_end().split(char::from(delimiter)).map(|name| name.trim_matches([' ', '"']));
     names().filter(|name| !name.is_empty()).count() > 1 && names().all(is_name)
 }
@@ -93,10 +95,12 @@ mod tests {
             "\"id\": 5, \"name\": \"x\"}\n",
             "1,2020-01-01\n",
             "2016-01-03 13:55:00,123 started\n",
+            "id,\"name\n1,x\n",
         ] {
             assert_eq!(Form::of(text.as_bytes()), Form::Json, "{text}");
         }
         assert_eq!(Form::of(b"PAR1,\xff,a\n"), Form::Json);
+        assert_eq!(Form::of("name,".repeat(HEAD).as_bytes()), Form::Json);
     }
 
     #[test]

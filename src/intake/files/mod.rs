@@ -1,10 +1,11 @@
 //! Records out of files: json arrays, ndjson, concatenated or pretty-printed json, one object per
-//! file, as they are or compressed, from a disk, a web server or a bucket.
+//! file, or csv, as they are or compressed, from a disk, a web server or a bucket.
 //!
-//! The way of a byte: `source` (where it is read) → `decompress` → `read` → `scanner` (where a record
-//! begins and ends) → [`Record`]. [`ingest()`] sends the records into the pipeline and remembers, in
+//! The way of a byte: `source` (where it is read) → `decompress` → `form` (json or csv) → `read` →
+//! `scanner` or `csv` (where a record begins and ends) → [`Record`]. [`ingest()`] sends the records into the pipeline and remembers, in
 //! `ingested_files`, how far it came.
 
+mod csv;
 mod decompress;
 mod form;
 mod ingest;

@@ -7,7 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::csv::Rows;
 use super::decompress::first_bytes;
+use super::form::Form;
 use super::record::Record;
 use super::scanner::Scanner;
 use super::source::Object;
@@ -72,12 +74,48 @@ impl Object {
         send: impl FnMut(Vec<Record>) -> io::Result<()> + Send + 'static,
     ) -> JoinHandle<io::Result<Contents>> {
         let (object, shutdown, runtime) = (self.clone(), shutdown.clone(), Handle::current());
-        tokio::task::spawn_blocking(move || read_records(object.open(&runtime, &shutdown)?, limit, &shutdown, send))
+        tokio::task::spawn_blocking(move || {
+            let (form, stream) = Form::tell(object.open(&runtime, &shutdown)?)?;
+            read_records(stream, form, limit, &shutdown, send)
+        })
     }
 }
 
 const CHUNK: usize = 128 << 10;
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What cuts a stream into records.
+enum Cutter {
+    Json(Scanner),
+    Csv(Box<Rows>),
+}
+
+impl Cutter {
+    fn new(form: Form, limit: usize) -> Self {
+        match form {
+            Form::Json => Cutter::Json(Scanner::new(limit)),
+            Form::Csv(csv) => Cutter::Csv(Box::new(Rows::new(csv, limit))),
+        }
+    }
+
+    fn feed(&mut self, chunk: &[u8], records: &mut Vec<Record>) {
+        match self {
+            Cutter::Json(scanner) => scanner.feed(chunk, records),
+            Cutter::Csv(rows) => rows.feed(chunk, records),
+        }
+    }
+
+    /// Ends the stream. `true` when an array was not closed.
+    fn finish(&mut self, records: &mut Vec<Record>) -> bool {
+        match self {
+            Cutter::Json(scanner) => scanner.finish(records),
+            Cutter::Csv(rows) => {
+                rows.finish(records);
+                false
+            }
+        }
+    }
+}
 
 /// Reads a decompressed stream to its end, and sends its records, a few at a time.
 ///
@@ -85,15 +123,16 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// When it cannot be read, the process is told to stop, or `send` fails.
 pub fn read_records(
     mut stream: impl Read,
+    form: Form,
     limit: usize,
     shutdown: &Shutdown,
     mut send: impl FnMut(Vec<Record>) -> io::Result<()>,
 ) -> io::Result<Contents> {
-    let (mut scanner, mut records) = (Scanner::new(limit), Vec::new());
+    let (mut cutter, mut records) = (Cutter::new(form, limit), Vec::new());
     let head = first_bytes(&mut stream, BYTE_ORDER_MARK.len())?;
     let mut hash = Sha256::new_with_prefix(&head);
     let mut contents = Contents { sha256: [0; 32], bytes: head.len() as u64, records: 0, cut_off: false };
-    scanner.feed(head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head), &mut records);
+    cutter.feed(head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head), &mut records);
     let mut chunk = vec![0; CHUNK];
     loop {
         let read = match stream.read(&mut chunk) {
@@ -105,9 +144,9 @@ pub fn read_records(
         }
         hash.update(&chunk[..read]);
         contents.bytes += read as u64;
-        scanner.feed(&chunk[..read], &mut records);
+        cutter.feed(&chunk[..read], &mut records);
         if read == 0 {
-            contents.cut_off = scanner.finish(&mut records);
+            contents.cut_off = cutter.finish(&mut records);
         }
         contents.records += records.len() as u64;
         if !records.is_empty() {

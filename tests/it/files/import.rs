@@ -16,7 +16,7 @@ async fn import_inserts_updates_and_leaves_out_what_is_wrong() {
     ]);
     let path = back.write("users.json", users.to_string());
     let output = back.purser(&["import", "users", path.to_str().unwrap()]);
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "users: 1 new, 1 updated, 1 wrong\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "users: 1 new, 1 updated, 0 unchanged, 1 wrong\n");
     assert!(!output.status.success());
     let remark = format!("{}:4: left out: id: not a uuid: nobody\n", path.display());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), remark);
@@ -35,7 +35,7 @@ async fn import_leaves_columns_alone_that_a_file_does_not_have() {
     let back = Back::new().await;
     let path = back.write("prices.csv", format!("price;id;more\n13,5;{};x\n14.5;{};x\n", article(1), article(2)));
     let (answer, success) = back.answer(&["import", "articles", path.to_str().unwrap()]);
-    assert_eq!((answer.as_str(), success), ("articles: 0 new, 1 updated, 1 wrong\n", false));
+    assert_eq!((answer.as_str(), success), ("articles: 0 new, 1 updated, 0 unchanged, 1 wrong\n", false));
     let same = "SELECT count(*) FROM articles WHERE (name, price, currency) = ('Kaffekopp', 14.5, 'SEK')";
     assert_eq!(back.rig.number(same).await, 1);
 }
@@ -54,15 +54,18 @@ async fn import_takes_foreign_tables_as_they_are() {
     let users = back
         .write("users.csv", format!("id,name,email\n{},Ann,a@example.net\n{},Bob,b@example.net\n", user(1), user(2)));
     let (answer, success) = back.answer(&["import", "users", users.to_str().unwrap()]);
-    assert_eq!((answer.as_str(), success), ("users: 1 new, 2 updated, 0 wrong\n", true));
+    assert_eq!((answer.as_str(), success), ("users: 1 new, 1 updated, 0 unchanged, 0 wrong\n", true));
+    let ids = back.write("ids.json", json!([{ "id": user(1) }, { "id": user(9) }]).to_string());
+    let (answer, _) = back.answer(&["import", "users", ids.to_str().unwrap()]);
+    assert_eq!(answer, "users: 1 new, 0 updated, 1 unchanged, 0 wrong\n");
     let articles = back.path("articles");
     for number in [1, 2] {
         let body = json!({ "id": article(number), "name": "Tea", "price": 44.53, "currency": "EUR" });
         back.write(&format!("articles/{number}.json"), body.to_string());
     }
     let import = || back.answer(&["import", "articles", articles.to_str().unwrap()]);
-    assert_eq!(import(), ("articles: 2 new, 0 updated, 0 wrong\n".to_owned(), true));
-    assert_eq!(import(), ("articles: 0 new, 2 updated, 0 wrong\n".to_owned(), true));
+    assert_eq!(import(), ("articles: 2 new, 0 updated, 0 unchanged, 0 wrong\n".to_owned(), true));
+    assert_eq!(import(), ("articles: 0 new, 0 updated, 2 unchanged, 0 wrong\n".to_owned(), true));
     assert_eq!(back.rig.number("SELECT count(*) FROM articles WHERE price = 44.53 AND stock IS NULL").await, 2);
     assert_eq!(back.rig.words([line(1)]).await, ["stored"]);
 }
@@ -76,13 +79,13 @@ async fn shoppers_are_an_array_of_any_length() {
     shoppers.push(json!({ "country": "SE" }));
     let path = back.write("user_info.json", serde_json::to_string_pretty(&shoppers).unwrap());
     let output = back.purser(&["import", "shoppers", path.to_str().unwrap()]);
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "shoppers: 5001 new, 0 updated, 1 wrong\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "shoppers: 5001 new, 0 updated, 0 unchanged, 1 wrong\n");
     let remark = format!("{}:5002: left out: user_id: missing\n", path.display());
     assert_eq!((String::from_utf8(output.stderr).unwrap(), output.status.code()), (remark, Some(1)));
 
     let moved = back.write("moved.csv", "user_id,country\nu1,SE\nu1,NO\n");
     let (answer, success) = back.answer(&["import", "shoppers", moved.to_str().unwrap()]);
-    assert_eq!((answer.as_str(), success), ("shoppers: 0 new, 1 updated, 0 wrong\n", true));
+    assert_eq!((answer.as_str(), success), ("shoppers: 0 new, 1 updated, 0 unchanged, 0 wrong\n", true));
     let expected =
         "SELECT count(*) FROM shoppers WHERE (user_id, country) IN (('u1', 'NO'), ('u2', 'BR'), ('7', 'SE'))";
     assert_eq!(back.rig.number(expected).await, 3);
@@ -119,7 +122,8 @@ async fn shop_orders_are_taken_as_shops_write_them() {
     let import = || back.shop_orders("orders.csv", "order_items.csv.zst", &["--time-zone", "America/Sao_Paulo"]);
     let remarks = "orders.csv: times that clocks in America/Sao_Paulo skipped: 1, taken as if they had not been put forward yet\n\
                    orders.csv: times that clocks in America/Sao_Paulo showed twice: 1, taken as the first\n";
-    let answer = "orders: 3 new, 0 updated, 0 wrong\norder_items: 3 new, 0 updated, 0 wrong\n";
+    let answer =
+        "orders: 3 new, 0 updated, 0 unchanged, 0 wrong\norder_items: 3 new, 0 updated, 0 unchanged, 0 wrong\n";
     assert_eq!(import(), (answer.to_owned(), remarks.to_owned(), Some(0)));
     let orders =
         "SELECT concat_ws('|', id, user_id, order_date AT TIME ZONE 'UTC', order_status, device_type, order_total)
@@ -134,7 +138,8 @@ async fn shop_orders_are_taken_as_shops_write_them() {
     let expected = ["10|1|20008657_002|2", "11|1|20008658_001", "12|99|20008657_002|1"];
     assert_eq!(back.rows(items).await, expected);
 
-    let answer = "orders: 0 new, 3 updated, 0 wrong\norder_items: 0 new, 3 updated, 0 wrong\n";
+    let answer =
+        "orders: 0 new, 0 updated, 3 unchanged, 0 wrong\norder_items: 0 new, 0 updated, 3 unchanged, 0 wrong\n";
     assert_eq!(import().0, answer);
     assert_eq!(back.rig.number("SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM order_items)").await, 6);
 }
@@ -147,7 +152,10 @@ async fn rows_that_are_wrong_are_told_and_kept_beside_their_file() {
     let (answer, remarks, code) = back.shop_orders("orders.csv", "items.csv", &[]);
     assert_eq!(
         (answer.as_str(), code),
-        ("orders: 1 new, 0 updated, 3 wrong\norder_items: 1 new, 0 updated, 2 wrong\n", Some(1))
+        (
+            "orders: 1 new, 0 updated, 0 unchanged, 3 wrong\norder_items: 1 new, 0 updated, 0 unchanged, 2 wrong\n",
+            Some(1)
+        )
     );
     assert_eq!(
         remarks,
@@ -185,7 +193,10 @@ async fn rejects_of_both_files_go_where_they_are_told_to_and_can_be_imported_onc
     let (answer, _, code) = back.shop_orders("orders.json", "items.json", &[]);
     assert_eq!(
         (answer.as_str(), code),
-        ("orders: 1 new, 0 updated, 0 wrong\norder_items: 1 new, 0 updated, 0 wrong\n", Some(0))
+        (
+            "orders: 1 new, 0 updated, 0 unchanged, 0 wrong\norder_items: 1 new, 0 updated, 0 unchanged, 0 wrong\n",
+            Some(0)
+        )
     );
 }
 
