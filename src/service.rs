@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Tokens};
+use crate::api::{self, Api, Ctr, Tokens};
 use crate::blob::Blob;
 use crate::config::Config;
 use crate::database;
@@ -187,6 +187,7 @@ impl Service {
                 allow_anonymous: http.http_allow_anonymous,
             }),
             max_event_bytes: self.config.pipeline.max_event_bytes,
+            ctr: Ctr::new(&self.config.ctr),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Questions out, events in: the HTTP service. Every route stands in one list, [`router`].
 
 mod articles;
+mod ctr;
 mod docs;
 mod events;
 mod health;
@@ -36,6 +37,7 @@ use openapi::Routes;
 use problem::Problem;
 use tokens::Guard;
 
+pub use ctr::Ctr;
 pub use tokens::Tokens;
 
 /// What the handlers need. Clones share it.
@@ -53,6 +55,8 @@ pub struct Api {
     pub tokens: Arc<Tokens>,
     /// The largest event that is taken in.
     pub max_event_bytes: usize,
+    /// How click-through rates are answered.
+    pub ctr: Ctr,
 }
 
 /// Every route of the service, under the token that guards it, and what [`openapi`] says of them.
@@ -64,6 +68,7 @@ pub fn router(api: Api) -> Router {
         .route("/sales/states", routes!(sales_by_state::states))
         .route("/sales/over-time", routes!(sales_over_time::over_time))
         .route("/rejections/summary", routes!(rejections::summary))
+        .route("/ctr", routes!(ctr::ask, ctr::ask_with_body))
         .guarded(&api, Guard::Read);
 
     finish(operations().merge(events).merge(personal).merge(sums).published(), api)
