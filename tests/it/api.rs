@@ -6,8 +6,9 @@ mod events;
 
 use std::sync::Arc;
 
-use purser::api::{self, Api, Tokens};
-use purser::events::Kind;
+use purser::api::{self, Api, Ctr, Tokens};
+use purser::config::CtrConfig;
+use purser::events::KINDS;
 use purser::health::Health;
 use purser::intake::Source;
 use purser::intake::http::HttpIntake;
@@ -36,17 +37,20 @@ impl Service {
     }
 
     async fn with(rig: Rig, tokens: Tokens) -> Service {
-        let (queue, deliveries) = mpsc::channel(1000);
-        let purchase = Kind::named("purchase").unwrap();
-        tokio::spawn(purchase.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
+        let intakes = KINDS.iter().map(|kind| {
+            let (queue, deliveries) = mpsc::channel(1000);
+            tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
+            (kind.name, HttpIntake::new(kind.name, queue))
+        });
         let health = Health::default();
         let api = Api {
             pool: rig.pool().clone(),
-            intakes: Arc::new([("purchase", HttpIntake::new("purchase", queue))].into()),
+            intakes: Arc::new(intakes.collect()),
             health: health.clone(),
             metrics: Arc::clone(&rig.pipeline.metrics),
             tokens: Arc::new(tokens),
             max_event_bytes: rig.pipeline.max_event_bytes,
+            ctr: Ctr::new(&CtrConfig { ctr_cancelled_statuses: vec!["canceled".to_owned(), "cancelled".to_owned()] }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -26,6 +26,9 @@ pub struct Rig {
     _database: Option<TestDatabase>,
 }
 
+/// The rows of all kinds of event.
+const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM product_views)";
+
 impl Rig {
     /// A stocked database.
     pub async fn new() -> Rig {
@@ -90,7 +93,7 @@ impl Rig {
         .await
         .unwrap();
         assert_eq!(received, stored + duplicate + rejected + ignored);
-        assert_eq!(stored, self.number("SELECT count(*) FROM purchases").await, "stored = rows");
+        assert_eq!(stored, self.number(ROWS).await, "stored = rows");
         assert_eq!(rejected, self.number("SELECT count(*) FROM dead_letters").await, "rejected = dead letters");
         assert_eq!(self.rollups_that_differ().await, 0, "rollups = rows");
         Accounts { stored, duplicate, rejected, ignored }
