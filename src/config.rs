@@ -108,6 +108,14 @@ impl PipelineConfig {
     }
 }
 
+/// What the click-through rate counts.
+#[derive(Debug, Clone, Args)]
+pub struct CtrConfig {
+    /// Statuses, in any case, of orders whose items are no purchases
+    #[arg(long, env = "CTR_CANCELLED_STATUSES", value_delimiter = ',', default_value = "canceled,cancelled")]
+    pub ctr_cancelled_statuses: Vec<String>,
+}
+
 /// How events are looked at.
 #[derive(Debug, Clone, Args)]
 pub struct EventsConfig {
@@ -148,6 +156,8 @@ pub struct Config {
     pub events: EventsConfig,
     #[command(flatten)]
     pub ab: AbConfig,
+    #[command(flatten)]
+    pub ctr: CtrConfig,
     #[command(flatten)]
     pub embedded: EmbeddedConfig,
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Tokens};
+use crate::api::{self, Api, Ctr, Tokens};
 use crate::blob::Blob;
 use crate::config::Config;
 use crate::database;
@@ -188,6 +188,7 @@ impl Service {
             }),
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
+            ctr: Ctr::new(&self.config.ctr),
         }
     }
 

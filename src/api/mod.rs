@@ -2,6 +2,7 @@
 
 mod accept;
 mod articles;
+mod ctr;
 mod customers;
 mod docs;
 mod events;
@@ -46,6 +47,7 @@ use openapi::Routes;
 use problem::Problem;
 use tokens::Guard;
 
+pub use ctr::Ctr;
 pub use tokens::Tokens;
 
 /// What the handlers need. Clones share it.
@@ -65,6 +67,8 @@ pub struct Api {
     pub max_event_bytes: usize,
     /// How the split of an A/B test is judged.
     pub ab: AbConfig,
+    /// How click-through rates are answered.
+    pub ctr: Ctr,
 }
 
 /// Every route of the service, under the token that guards it, documented at `/openapi.json`.
@@ -91,6 +95,7 @@ pub fn router(api: Api) -> Router {
         .route("/monitor", routes!(monitor::events))
         .alias("//monitor", routes!(monitor::events))
         .route("/monitor/health", routes!(monitor_health::health))
+        .route("/ctr", routes!(ctr::ask, ctr::ask_with_body))
         .guarded(&api, Guard::Read);
 
     finish(operations().merge(events).merge(root).merge(personal).merge(sums).published(), api)

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
+use serde_json::{Map, Value};
 
 use super::period::{Grain, Period};
 use super::problem::{Fault, Problem};
@@ -36,9 +37,47 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    fn of(query: &str) -> Self {
+    pub(crate) fn of(query: &str) -> Self {
         let given = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         Query { given, ..Query::default() }
+    }
+
+    /// The members of a JSON object, to be read as if they stood in a query: texts and numbers as they are, null
+    /// as if it was not there.
+    pub(crate) fn of_json(body: &[u8]) -> Result<Self, Problem> {
+        let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+            let fault = Fault::parameter("invalid_json", "body", "a JSON object", &error.to_string());
+            Problem::parameters(vec![fault])
+        })?;
+        let mut query = Query::default();
+        for (name, value) in body {
+            match value {
+                Value::String(text) => query.given.push((name, text)),
+                Value::Number(number) => query.given.push((name, number.to_string())),
+                Value::Null => {}
+                other => query.fault("wrong_type", &name, "a text or a number", other),
+            }
+        }
+        Ok(query)
+    }
+
+    /// Whatever `read` understands, and it must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let given = self.given.iter().any(|(given, _)| given == name);
+        if !given && !self.faults.iter().any(|fault| fault.is_about(name)) {
+            self.fault("missing", name, expected, "nothing");
+        }
+        self.read(name, expected, read)
+    }
+
+    /// Any text that Postgres can hold.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.read(name, "a text without NUL", |text| (!text.contains('\0')).then(|| text.to_owned()))
     }
 
     /// Whatever `read` understands.
@@ -132,7 +171,7 @@ impl Query {
         value
     }
 
-    fn fault(&mut self, code: &'static str, name: &str, expected: impl Into<String>, actual: impl Display) {
+    pub(crate) fn fault(&mut self, code: &'static str, name: &str, expected: impl Into<String>, actual: impl Display) {
         self.faults.push(Fault::parameter(code, name, expected, &actual.to_string()));
     }
 }

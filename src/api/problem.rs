@@ -159,6 +159,11 @@ impl Fault {
         let message = format!("{parameter}: expected {expected}, found {actual:?}");
         Fault::Parameter(WrongParameter { code, parameter: parameter.to_owned(), expected, actual, message })
     }
+
+    /// Whether it is this parameter that cannot be used.
+    pub(crate) fn is_about(&self, name: &str) -> bool {
+        matches!(self, Fault::Parameter(wrong) if wrong.parameter == name)
+    }
 }
 
 impl From<&DeadLetter> for LetterSummary {

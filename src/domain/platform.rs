@@ -22,6 +22,16 @@ impl Platform {
         right.then(|| known(text).unwrap_or_else(|| Platform(text.to_ascii_lowercase().into())))
     }
 
+    /// The canonical spelling of what need not be one: what the shop wrote beside an order.
+    #[must_use]
+    pub fn canonical(text: &str) -> Cow<'_, str> {
+        match known(text) {
+            Some(Platform(known)) => known,
+            None if text.bytes().any(|byte| byte.is_ascii_uppercase()) => text.to_ascii_lowercase().into(),
+            None => text.into(),
+        }
+    }
+
     /// The platform that a path or URL tells: by the beginning of the file's name (`MobileWeb_20160201.json`),
     /// or else by the innermost folder that is named after one.
     #[must_use]
@@ -98,6 +108,7 @@ mod tests {
         #[test]
         fn reading_is_idempotent(text in "[A-Za-z0-9_-]{1,32}") {
             let platform = Platform::parse(&text).unwrap();
+            prop_assert_eq!(Platform::canonical(&text), platform.as_str());
             prop_assert_eq!(Platform::parse(platform.as_str()), Some(platform));
         }
     }

@@ -9,8 +9,8 @@ mod openapi;
 
 use std::sync::Arc;
 
-use purser::api::{self, Api, Tokens};
-use purser::config::AbConfig;
+use purser::api::{self, Api, Ctr, Tokens};
+use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
 use purser::health::Health;
@@ -58,6 +58,7 @@ impl Service {
             tokens: Arc::new(tokens),
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
+            ctr: Ctr::new(&CtrConfig { ctr_cancelled_statuses: vec!["canceled".to_owned(), "cancelled".to_owned()] }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -1,6 +1,7 @@
 //! What the document says of every endpoint that takes events in.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use axum::routing::MethodRouter;
 use serde::Serialize;
@@ -27,6 +28,21 @@ impl PartialSchema for OneEvent {
     }
 }
 
+/// An event of one kind.
+pub(in crate::api) struct EventOf<K>(PhantomData<K>);
+
+impl<K: EventKind> PartialSchema for EventOf<K> {
+    fn schema() -> RefOr<Schema> {
+        event(K::NAME, K::FIELDS, K::EXAMPLE).into()
+    }
+}
+
+impl<K: EventKind> ToSchema for EventOf<K> {
+    fn name() -> Cow<'static, str> {
+        K::NAME.into()
+    }
+}
+
 impl ToSchema for OneEvent {
     fn name() -> Cow<'static, str> {
         "Event".into()
@@ -50,8 +66,7 @@ pub(super) fn of_one_kind<K: EventKind>(
         let parameters = operation.parameters.get_or_insert_default();
         parameters.retain(|parameter| concerns::<K>(parameter));
         if let Some(RefOr::T(body)) = &mut operation.request_body {
-            let event = event(K::NAME, K::FIELDS, K::EXAMPLE);
-            let json = ContentBuilder::new().schema(Some(event)).build();
+            let json = ContentBuilder::new().schema(Some(EventOf::<K>::schema())).build();
             body.content.insert("application/json".to_owned(), json.into());
         }
     }

@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 pub(super) use documented::Answer;
+pub(super) use documented::EventOf;
 use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
 use summary::Summary;
 

@@ -86,14 +86,14 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What cuts a stream into records.
 enum Cutter {
-    Json(Scanner),
+    Json(Box<Scanner>),
     Csv(Box<Rows>),
 }
 
 impl Cutter {
     fn new(form: Form, limit: usize) -> Self {
         match form {
-            Form::Json => Cutter::Json(Scanner::new(limit)),
+            Form::Json => Cutter::Json(Box::new(Scanner::new(limit))),
             Form::Csv(csv) => Cutter::Csv(Box::new(Rows::new(csv, limit))),
         }
     }

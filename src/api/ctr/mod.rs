@@ -1,0 +1,184 @@
+//! The click-through rate: purchases per product view.
+
+mod answer;
+mod buckets;
+mod question;
+mod tally;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::parameters::Query;
+use super::problem::{Fault, Problem};
+use crate::config::CtrConfig;
+use answer::Answer;
+use buckets::Buckets;
+use question::{Parameters, Question};
+
+/// How click-through rates are answered. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ctr {
+    /// In lower case.
+    cancelled: Arc<[String]>,
+    /// Each answer being read holds a connection to the database.
+    room: Arc<Semaphore>,
+}
+
+impl Ctr {
+    /// As configured.
+    #[must_use]
+    pub fn new(config: &CtrConfig) -> Self {
+        let cancelled = config.ctr_cancelled_statuses.iter().map(|status| status.trim().to_lowercase()).collect();
+        Ctr { cancelled, room: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+/// The most rows of an answer.
+const MOST_ROWS: usize = 1_000_000;
+/// Answers that are read at once.
+const AT_ONCE: usize = 8;
+/// How long a question waits for its turn, and for its own body.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The largest body of a question.
+const BODY_BYTES: usize = 64 << 10;
+
+/// One product on one platform in one bucket of time.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document alone is made of it")]
+struct Rate {
+    /// When the bucket begins, on the clocks of `tz`.
+    timestamp: String,
+    platform: String,
+    product: String,
+    /// Purchases divided by views, with four decimals, half up; null where nobody viewed what was bought.
+    #[schema(rename = "CTR", required)]
+    ctr: Option<f64>,
+}
+
+/// Click-through rate by time, platform and product.
+///
+/// Purchases divided by product views. Purchases are rows of `order_items`, whatever their quantity, that name
+/// a product and whose order is not cancelled; which statuses mean that is configured
+/// (`CTR_CANCELLED_STATUSES`, by default `canceled` and `cancelled`, in any case). They count at the time of
+/// their order, on its `device_type`; `unknown` where it has none. Platforms are `iOS`, `Android` and
+/// `MobileWeb`, however they were written; any other is in lower case.
+///
+/// Buckets begin at `startTimestamp`, to the second, and are `aggregation` minutes long; the last one is cut at
+/// `endTimestamp`. All are equally long, also where the clocks of `tz` are changed within the period: after an
+/// hour is skipped they begin an hour later, and an hour that the clocks show twice is answered twice. A time
+/// that they show twice means the earlier one; one that they skip is refused.
+///
+/// By bucket, platform and product, bytewise; only combinations with a view or a purchase. More than a million
+/// rows: 400. Large answers are streamed: one that does not end in `]` is not whole, and its connection was
+/// broken. A client that reads nothing for 30 seconds, or is not done after five minutes, is cut off.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Sales",
+    params(Parameters),
+    responses((
+        status = 200,
+        description = "The rates",
+        body = Vec<Rate>,
+        example = json!([
+            {"timestamp": "2016-01-03 13:55:00", "platform": "iOS", "product": "20008657_002", "CTR": 0.0150},
+        ]),
+    )),
+)]
+pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response, Problem> {
+    answer(&api, Question::read(query)?).await
+}
+
+/// Click-through rate by time, platform and product, asked with a body.
+///
+/// The body is a JSON object with the parameters of `GET /ctr`, which says what is answered. Numbers may be
+/// written as texts; null is as good as absent.
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Sales",
+    request_body(content((Parameters = "application/json"))),
+    responses(
+        (
+            status = 200,
+            description = "The rates",
+            body = Vec<Rate>,
+            example = json!([
+                {"timestamp": "2016-01-03 13:55:00", "platform": "iOS", "product": "20008657_002", "CTR": 0.0150},
+            ]),
+        ),
+        (status = 408, description = "The body did not arrive within 5 seconds.", body = Problem),
+        (status = 413, description = "The body is larger than 64 KiB.", body = Problem),
+    ),
+)]
+pub(super) async fn ask_with_body(State(api): State<Api>, query: Query, body: Body) -> Result<Response, Problem> {
+    query.finish()?;
+    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 5 seconds");
+    let large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES} bytes"));
+    let body = timeout(PATIENCE, to_bytes(body, BODY_BYTES)).await.map_err(late)?.map_err(large)?;
+    answer(&api, Question::read(Query::of_json(&body)?)?).await
+}
+
+async fn answer(api: &Api, question: Question) -> Result<Response, Problem> {
+    let Ctr { cancelled, room } = api.ctr.clone();
+    let turn = timeout(PATIENCE, room.acquire_owned()).await;
+    let busy = || Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "too many rates are being answered");
+    let room = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+    if !at_most(&api.pool, &question).await? && !is_small_enough(&api.pool, &question, &cancelled).await? {
+        let expected = format!("buckets so long, or a period so short, that there are at most {MOST_ROWS} rows");
+        let fault = Fault::parameter("too_many_rows", "aggregation", expected, "more");
+        return Err(Problem::parameters(vec![fault]));
+    }
+    let body = Answer { pool: api.pool.clone(), question, cancelled, room }.body().await?;
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Whether there are so few views and purchases that their rows cannot be too many.
+async fn at_most(pool: &PgPool, question: &Question) -> sqlx::Result<bool> {
+    let Question { start, end, product, platform, .. } = question;
+    let counted: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM (
+                     SELECT FROM product_views
+                     WHERE occurred_at >= $1 AND occurred_at < $2
+                         AND ($3::text IS NULL OR product = $3) AND ($4::text IS NULL OR platform = $4)
+                     LIMIT $5) AS viewed)
+              + (SELECT count(*) FROM (
+                     SELECT FROM orders JOIN order_items ON order_items.order_id = orders.id
+                     WHERE orders.order_date >= $1 AND orders.order_date < $2
+                         AND ($3::text IS NULL OR order_items.code_color = $3)
+                     LIMIT $5) AS bought)",
+    )
+    .bind(start)
+    .bind(end)
+    .bind(product)
+    .bind(platform)
+    .bind(MOST_ROWS as i64 + 1)
+    .persistent(false)
+    .fetch_one(pool)
+    .await?;
+    Ok(counted <= MOST_ROWS as i64)
+}
+
+/// Counts the rows themselves.
+async fn is_small_enough(pool: &PgPool, question: &Question, cancelled: &[String]) -> sqlx::Result<bool> {
+    let mut buckets = Buckets::open(pool, question, cancelled).await?;
+    let mut rows = 0;
+    while let Some((_, tally)) = buckets.next(MOST_ROWS).await? {
+        rows += tally.rows();
+        if rows > MOST_ROWS {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
