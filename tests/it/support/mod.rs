@@ -32,9 +32,6 @@ pub struct Rig {
     _database: Option<TestDatabase>,
 }
 
-/// The rows of all kinds of event.
-const ROWS: &str = "SELECT (SELECT count(*) FROM purchases) + (SELECT count(*) FROM product_views)";
-
 impl Rig {
     /// A stocked database.
     pub async fn new() -> Rig {
