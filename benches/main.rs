@@ -1,9 +1,12 @@
-//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store` or `-- end_to_end`; all three
-//! without a name. Each compares with a reference in the same run, since machines differ and are noisy.
+//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http` or
+//! `-- ab_monitor`; all of them without a name. Each compares with a reference in the same run, since machines
+//! differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
 #![expect(unreachable_pub, reason = "what benches share is public among them, not beyond")]
 
+mod ab_http;
+mod ab_monitor;
 mod common;
 mod end_to_end;
 mod store;
@@ -21,5 +24,11 @@ async fn main() {
     }
     if wanted("end_to_end") {
         end_to_end::run().await;
+    }
+    if wanted("ab_http") {
+        ab_http::run().await;
+    }
+    if wanted("ab_monitor") {
+        ab_monitor::run().await;
     }
 }

@@ -59,8 +59,9 @@ impl Receipt for Nobody {
 /// A private Postgres with fsync on, migrated and stocked.
 pub struct Database {
     server: PrivatePostgres,
+    pub url: String,
     pub pool: PgPool,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Database {
@@ -73,10 +74,11 @@ impl Database {
         options.max_wal_size = "8GB".to_owned();
         let server = PrivatePostgres::start(options).await?;
         server.ensure_database("bench").await?;
-        let pool = database::connect(&server.url("bench"), 20)?;
+        let url = server.url("bench");
+        let pool = database::connect(&url, 20)?;
         database::migrate(&pool).await?;
         purser_producer::stock(shop, &pool).await?;
-        Ok(Database { server, pool, _folder: folder })
+        Ok(Database { server, url, pool, folder })
     }
 
     pub fn pipeline(&self) -> Pipeline {
@@ -93,6 +95,7 @@ impl Database {
     pub async fn clear(&self) -> anyhow::Result<()> {
         sqlx::raw_sql(
             "TRUNCATE purchases, purchase_items, sales_by_state, sales_by_article, sales_over_time, batches,
+                      ab_events, ab_users, ab_split, ab_audience,
                       dead_letters, dead_letter_outbox, dead_letter_segments, waiting, rejections;
              CHECKPOINT;",
         )

@@ -57,7 +57,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     close(books, &shutdown).await?;
     sold?;
     let summary = tally.summary();
-    tell(&summary, "closed the shop");
+    tell(&summary);
     Ok(summary)
 }
 
@@ -133,15 +133,21 @@ fn connect(url: &Secret) -> anyhow::Result<PgPool> {
 async fn report(tally: &Tally) -> std::convert::Infallible {
     loop {
         tokio::time::sleep(REPORT_EVERY).await;
-        tell(&tally.summary(), "selling");
+        let Summary(by_kind) = tally.summary();
+        let of = |count: fn(&Counts) -> u64| -> String {
+            let counts: Vec<String> = by_kind.iter().map(|(kind, it)| format!("{kind}={}", count(it))).collect();
+            counts.join(" ")
+        };
+        info!(published = of(|it| it.published), invalid = of(|it| it.invalid), "selling");
     }
 }
 
-fn tell(Summary(by_kind): &Summary, message: &'static str) {
+/// Says how it ended, a line for each kind.
+fn tell(Summary(by_kind): &Summary) {
     for (kind, counts) in by_kind {
         let Counts { published, repeated, invalid, by_fault, unconfirmed } = counts;
         let by_fault: Vec<String> = by_fault.iter().map(|(fault, count)| format!("{fault}={count}")).collect();
-        info!(kind, published, repeated, invalid, by_fault = by_fault.join(" "), unconfirmed, "{message}");
+        info!(kind, published, repeated, invalid, by_fault = by_fault.join(" "), unconfirmed, "closed the shop");
     }
 }
 

@@ -181,10 +181,11 @@ fn summary_line(totals: &Totals, per_second: f64) -> String {
     let rejected: u64 = totals.rejected.values().sum();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
     format!(
-        "received {}  stored {}  duplicate {}  rejected {rejected}{reasons}  {per_second:.0}/s",
+        "received {}  stored {}  duplicate {}  rejected {rejected}{reasons}  ignored {}  {per_second:.0}/s",
         totals.received(),
         totals.stored,
         totals.duplicate,
+        totals.ignored,
     )
 }
 
