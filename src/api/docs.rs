@@ -42,7 +42,7 @@ pub(super) fn files() -> Router<Api> {
 }
 
 fn file(name: &str) -> Result<Response, Problem> {
-    let config = Config::from("../openapi.json").validator_url("none");
+    let config = Config::from("../openapi.json").validator_url("none").use_base_layout();
     match utoipa_swagger_ui::serve(name, Arc::new(config)) {
         Ok(Some(file)) => {
             let headers = [(CONTENT_TYPE, file.content_type), (CONTENT_SECURITY_POLICY, POLICY.to_owned())];

@@ -75,7 +75,7 @@ pub struct Api {
 pub fn router(api: Api) -> Router {
     // A client in the field joins its base URL and the path with one slash too many.
     let events = Routes::default()
-        .route("/events/{kind}", routes!(events::submit))
+        .route("/events/{kind}", events::submit_any())
         .route("/create", events::submit_as::<Order>())
         .route("/receive_event", events::submit_as::<AbEvent>())
         .alias("//receive_event", events::submit_as::<AbEvent>())

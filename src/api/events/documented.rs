@@ -6,9 +6,11 @@ use std::marker::PhantomData;
 use axum::routing::MethodRouter;
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Required, Schema, Type};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Schema, Type};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -16,7 +18,7 @@ use super::Accepted;
 use super::summary::Summary;
 use crate::api::Api;
 use crate::api::problem::Problem;
-use crate::events::{Attribute, EventKind, KINDS};
+use crate::events::{Attribute, EventKind, KINDS, Purchase};
 
 /// The body of a request with one event, of whatever kind.
 pub(super) struct OneEvent;
@@ -51,8 +53,16 @@ impl ToSchema for OneEvent {
 
 /// What an event of one kind looks like.
 fn event(kind: &str, fields: &str, example: &str) -> ObjectBuilder {
-    let example = serde_json::from_str::<Value>(example).ok();
-    ObjectBuilder::new().schema_type(Type::Object).title(Some(kind)).description(Some(fields)).examples(example)
+    let event = ObjectBuilder::new().schema_type(Type::Object).title(Some(kind));
+    event.description(Some(fields)).examples([json(example)])
+}
+
+/// What `submit` is documented as.
+pub(super) fn of_every_kind((schemas, mut paths, handler): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
+    let examples = KINDS.iter().map(|kind| (kind.name, example(kind.example)));
+    let one = ContentBuilder::new().schema(Some(Ref::from_schema_name(OneEvent::name()))).examples_from_iter(examples);
+    posts(&mut paths).for_each(|operation| operation.request_body = Some(body(one.clone(), Purchase::EXAMPLE)));
+    (schemas, paths, handler)
 }
 
 /// What `submit` is documented as, for the address of one kind alone.
@@ -60,17 +70,36 @@ pub(super) fn of_one_kind<K: EventKind>(
     (schemas, mut paths, _): UtoipaMethodRouter<Api>,
     handler: MethodRouter<Api>,
 ) -> UtoipaMethodRouter<Api> {
-    for operation in paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+    for operation in posts(&mut paths) {
         operation.summary = Some(format!("Takes in one event of kind `{}`, or many.", K::NAME));
         operation.responses.responses.remove("404");
         let parameters = operation.parameters.get_or_insert_default();
         parameters.retain(|parameter| concerns::<K>(parameter));
-        if let Some(RefOr::T(body)) = &mut operation.request_body {
-            let json = ContentBuilder::new().schema(Some(EventOf::<K>::schema())).build();
-            body.content.insert("application/json".to_owned(), json.into());
-        }
+        let one = ContentBuilder::new().schema(Some(EventOf::<K>::schema()));
+        operation.request_body = Some(body(one.examples_from_iter([(K::NAME, example(K::EXAMPLE))]), K::EXAMPLE));
     }
     (schemas, paths, handler)
+}
+
+fn posts(paths: &mut Paths) -> impl Iterator<Item = &mut Operation> {
+    paths.paths.values_mut().filter_map(|item| item.post.as_mut())
+}
+
+/// One event, or many, one a line.
+fn body(one: ContentBuilder, line: &str) -> RefOr<RequestBody> {
+    let line = json(line).to_string();
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let many = ContentBuilder::new().schema(Some(text)).example(Some(format!("{line}\n").into()));
+    let body = RequestBodyBuilder::new().content("application/json", one.build());
+    body.content("application/x-ndjson", many.build()).required(Some(Required::True)).build().into()
+}
+
+fn example(event: &str) -> Example {
+    ExampleBuilder::new().value(Some(json(event))).build()
+}
+
+fn json(event: &str) -> Value {
+    serde_json::from_str(event).unwrap_or_default()
 }
 
 fn concerns<K: EventKind>(parameter: &RefOr<Parameter>) -> bool {
@@ -99,11 +128,10 @@ impl IntoParams for Attributes {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let attributes = KINDS.iter().flat_map(|kind| kind.attributes.iter().map(|attribute| (kind.name, attribute)));
         let parameter = |(kind, Attribute { name, expected, example, .. }): (&str, &Attribute)| {
-            let description = format!("Of every `{kind}` of the request: {expected}.");
+            let description = format!("Of every `{kind}` of the request: {expected}. Example: `{example}`.");
             let text = ObjectBuilder::new().schema_type(Type::String);
             let query = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query);
-            let query = query.required(Required::False).description(Some(description)).schema(Some(text));
-            query.example(Some((*example).into())).build()
+            query.required(Required::False).description(Some(description)).schema(Some(text)).build()
         };
         attributes.map(parameter).collect()
     }

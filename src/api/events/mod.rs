@@ -81,7 +81,7 @@ const REQUEST_ID_CHARS: usize = 128;
     request_body(content((OneEvent = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 404, description = "There is no such kind of event.", body = Problem), Decisions),
 )]
-pub(super) async fn submit(
+async fn submit(
     State(api): State<Api>,
     kind: Result<Path<String>, PathRejection>,
     query: Query,
@@ -90,6 +90,11 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let Path(kind) = kind?;
     submit_to(&api, &kind, query, &headers, body).await
+}
+
+/// [`submit`], with an example of every kind.
+pub(super) fn submit_any() -> UtoipaMethodRouter<Api> {
+    documented::of_every_kind(routes!(submit))
 }
 
 /// [`submit`] for one kind, under an address of its own.
