@@ -93,9 +93,10 @@ impl Query {
 
     /// A name: text of 1 to 255 bytes besides the blanks around it, and without NUL, which Postgres does not take.
     pub(crate) fn name(&mut self, name: &'static str) -> Option<String> {
-        let text = self.take(name)?;
-        let trimmed = Some(text.trim()).filter(|text| (1..=255).contains(&text.len()) && !text.contains('\0'));
-        self.or_fault(trimmed.map(str::to_owned), "format", name, "a text of 1 to 255 bytes", &text)
+        self.read(name, "a text of 1 to 255 bytes", |text| {
+            let text = text.trim();
+            ((1..=255).contains(&text.len()) && !text.contains('\0')).then(|| text.to_owned())
+        })
     }
 
     /// One of a closed set of words, in any case.

@@ -6,6 +6,7 @@ mod document;
 mod events;
 mod monitor;
 mod openapi;
+mod orders;
 
 use std::sync::Arc;
 

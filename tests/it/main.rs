@@ -10,6 +10,7 @@ mod drift;
 mod faults;
 mod files;
 mod golden;
+mod orders;
 mod pubsub;
 mod references;
 mod schema;

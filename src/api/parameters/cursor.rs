@@ -10,8 +10,7 @@ use super::Query;
 impl Query {
     /// `cursor`: the key behind which a page begins.
     pub(crate) fn cursor<K: DeserializeOwned>(&mut self, is_key: impl FnOnce(&K) -> bool) -> Option<K> {
-        let text = self.take("cursor")?;
-        self.or_fault(read(&text).filter(is_key), "format", "cursor", "the next of another page, as it came", &text)
+        self.read("cursor", "the next of another page, as it came", |text| read(text).filter(is_key))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
 pub mod clicks;
+pub mod orders;
 pub mod proxy;
 pub mod shop;
 pub mod stack;
