@@ -9,6 +9,9 @@ mod events;
 mod health;
 mod index;
 mod layers;
+mod metrics_orders;
+mod metrics_sessions;
+mod metrics_time_to_order;
 mod money;
 mod monitor;
 mod monitor_health;
@@ -96,6 +99,9 @@ pub fn router(api: Api) -> Router {
         .alias("//monitor", routes!(monitor::events))
         .route("/monitor/health", routes!(monitor_health::health))
         .route("/ctr", routes!(ctr::ask, ctr::ask_with_body))
+        .route("/metrics/orders", routes!(metrics_orders::before_order))
+        .route("/metrics/sessions", routes!(metrics_sessions::by_referrer))
+        .route("/metrics/time-to-order", routes!(metrics_time_to_order::time_to_order))
         .guarded(&api, Guard::Read);
 
     finish(operations().merge(events).merge(root).merge(personal).merge(sums).published(), api)

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod dates;
+mod span;
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -18,6 +19,7 @@ use crate::domain::parse_instant;
 
 pub(super) use cursor::write_cursor;
 pub(super) use dates::Dates;
+pub(super) use span::Span;
 
 /// The parameters that were given. Reading one takes it out and, where it cannot be used, takes a note;
 /// [`Query::finish`] then turns notes and leftovers into one answer.
@@ -117,10 +119,7 @@ impl Query {
     /// `from` (inclusive) and `to` (exclusive): RFC 3339 or a date, on whole hours, since rollups are hourly.
     pub(crate) fn period(&mut self) -> Period {
         let (from, to) = (self.hour("from"), self.hour("to"));
-        if let Some((from, to)) = from.zip(to).filter(|(from, to)| from >= to) {
-            let expected = format!("an instant after from, {}", from.to_rfc3339());
-            self.fault("range", "to", expected, to.to_rfc3339());
-        }
+        self.in_order(from, to);
         Period { from, to }
     }
 
@@ -139,12 +138,23 @@ impl Query {
         if self.faults.is_empty() { Ok(()) } else { Err(Problem::parameters(self.faults)) }
     }
 
+    fn in_order(&mut self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
+        if let Some((from, to)) = from.zip(to).filter(|(from, to)| from >= to) {
+            let expected = format!("an instant after from, {}", from.to_rfc3339());
+            self.fault("range", "to", expected, to.to_rfc3339());
+        }
+    }
+
     fn hour(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
-        let text = self.take(name)?;
-        let instant = instant(&text);
-        let instant = self.or_fault(instant, "format", name, "a date or an RFC 3339 time, years 1 to 9999", &text)?;
+        let instant = self.instant(name)?;
         let hour = Some(instant).filter(|instant| Grain::Hour.start(*instant) == *instant);
-        self.or_fault(hour, "not_a_whole_hour", name, "a whole hour (UTC), because sums are kept by the hour", &text)
+        let expected = "a whole hour (UTC), because sums are kept by the hour";
+        self.or_fault(hour, "not_a_whole_hour", name, expected, &instant.to_rfc3339())
+    }
+
+    fn instant(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
+        let text = self.take(name)?;
+        self.or_fault(instant(&text), "format", name, "a date or an RFC 3339 time, years 1 to 9999", &text)
     }
 
     fn take(&mut self, name: &'static str) -> Option<String> {

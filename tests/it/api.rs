@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod document;
 mod events;
+mod metrics;
 mod monitor;
 mod openapi;
 mod orders;

@@ -49,6 +49,7 @@ use super::{Api, docs};
         (name = "Sales", description = "What was sold."),
         (name = "A/B tests", description = "Who was shown which version, and whether as many as should be."),
         (name = "Orders", description = "What was ordered."),
+        (name = "Sessions", description = "What customers do in the shop before they order."),
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
