@@ -61,7 +61,8 @@ fn event(kind: &str, fields: &str, example: &str) -> ObjectBuilder {
 pub(super) fn of_every_kind((schemas, mut paths, handler): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
     let examples = KINDS.iter().map(|kind| (kind.name, example(kind.example)));
     let one = ContentBuilder::new().schema(Some(Ref::from_schema_name(OneEvent::name()))).examples_from_iter(examples);
-    posts(&mut paths).for_each(|operation| operation.request_body = Some(body(one.clone(), Purchase::EXAMPLE)));
+    let body = body(one, Purchase::EXAMPLE);
+    posts(&mut paths).for_each(|operation| operation.request_body = Some(body.clone()));
     (schemas, paths, handler)
 }
 
