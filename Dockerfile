@@ -31,7 +31,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY docker/http-ok /usr/local/bin/
 # A named volume that is mounted on /blob for the first time takes these folders over, owner included.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin purser \
- && install -d -o purser -g purser /blob /blob/users /blob/articles /blob/purchases /blob/dead-letter
+ && install -d -o purser -g purser /blob /blob/users /blob/articles /blob/shoppers /blob/purchases /blob/dead-letter
 ENV BLOB_URL=file:///blob
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001
