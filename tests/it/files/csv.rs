@@ -67,3 +67,38 @@ async fn rows_are_numbered_and_resumed_as_records_are() {
     let summary = back.ingest(path.to_str().unwrap(), Again::Skip).await.unwrap();
     assert_eq!(summary.counts.rejected_before, [(Reason::Shape, 1)].into());
 }
+
+/// Cells that hold JSON, once as it is and once as a JSON string; the second order has no value.
+#[tokio::test]
+async fn orders_are_the_same_as_csv_and_as_json() {
+    let back = Back::new().await;
+    let address = json!({ "city": "Boise, \"North\"", "province": "Idaho" });
+    let items = json!([{ "id": "31244085395571", "quantity": "2" }]);
+    let order = |number: u32, address: &Value, items: &Value| {
+        let order = json!({ "event_type": "order.created", "event_id": format!("e{number}"), "lovevery_user_id": "666",
+                            "event_date": "2020-07-12", "currency": "USD", "buyer_accepts_marketing": "true" });
+        let mut order = order.as_object().unwrap().clone();
+        order.extend([("shipping_address".to_owned(), address.clone()), ("line_items".to_owned(), items.clone())]);
+        order.extend((number == 1).then(|| ("order_value".to_owned(), json!("19.90"))));
+        order
+    };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let names: Vec<String> = order(1, &address, &items).keys().cloned().collect();
+    writer.write_record(&names).unwrap();
+    let wrapped = |value: &Value| json!(value.to_string());
+    let once = order(1, &wrapped(&address), &wrapped(&items));
+    let twice = order(2, &wrapped(&wrapped(&address)), &wrapped(&wrapped(&items)));
+    for order in [&once, &twice] {
+        writer.write_record(names.iter().map(|name| order.get(name).map_or("", |cell| cell.as_str().unwrap()))).unwrap();
+    }
+    let path = back.write("orders.csv", writer.into_inner().unwrap());
+    let (answer, _) = back.answer(&["ingest", "order", path.to_str().unwrap()]);
+    assert!(answer.contains("records: 2 stored, 0 duplicate, 0 rejected"), "{answer}");
+    let sums = "SELECT count(*) FROM order_events WHERE province = 'Idaho' AND units = 2 AND (order_value = 19.90) IS NOT FALSE";
+    assert_eq!(back.rig.number(sums).await, 2);
+
+    let json: String = [1, 2].map(|number| Value::from(order(number, &address, &items)).to_string() + "\n").concat();
+    let path = back.write("orders.ndjson", json);
+    let (answer, _) = back.answer(&["ingest", "order", path.to_str().unwrap()]);
+    assert!(answer.contains("records: 0 stored, 2 duplicate, 0 rejected"), "{answer}");
+}
