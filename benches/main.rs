@@ -1,6 +1,6 @@
-//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http` or
-//! `-- ab_monitor`; all of them without a name. Each compares with a reference in the same run, since machines
-//! differ and are noisy.
+//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http`,
+//! `-- ab_monitor` or `-- orders`; all of them without a name. Each compares with a reference in the same run,
+//! since machines differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
 #![expect(unreachable_pub, reason = "what benches share is public among them, not beyond")]
@@ -9,6 +9,7 @@ mod ab_http;
 mod ab_monitor;
 mod common;
 mod end_to_end;
+mod orders;
 mod store;
 mod validate;
 
@@ -30,5 +31,8 @@ async fn main() {
     }
     if wanted("ab_monitor") {
         ab_monitor::run().await;
+    }
+    if wanted("orders") {
+        orders::run().await;
     }
 }

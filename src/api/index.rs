@@ -68,7 +68,7 @@ fn rows(document: &OpenApi, tag: &str) -> impl Iterator<Item = String> {
         let summary = escaped(operation.summary.as_deref().unwrap_or_default());
         let code = format!("<code>{}</code>", escaped(path));
         let path = match method == "GET" && !path.contains('{') {
-            true => format!("<a href=\"{}\">{code}</a>", escaped(path)),
+            true => format!("<a href=\".{}\">{code}</a>", escaped(path)),
             false => code,
         };
         format!("<tr><td>{method}<td>{path}<td>{summary}\n")

@@ -62,7 +62,7 @@ const ITEMS: usize = 100_000;
     params(
         Dates,
         (
-            "mode" = Option<Mode>, Query,
+            "mode" = inline(Option<Mode>), Query,
             description = "One item for each day and currency, or one for each currency. In any case. Default: `TOTAL`.",
         ),
     ),

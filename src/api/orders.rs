@@ -32,7 +32,7 @@ type Cursor = (i64, String);
 /// Stored order events as they came, the newest first.
 ///
 /// By `event_date`, or the time of receipt of an order that has none, then by event id, both falling. An item
-/// is the JSON that came in: the same value, though not to the byte. A page ends after `limit` items, or with
+/// is the JSON that came in: the same value, though not to the byte; of a field that stood twice, the last. A page ends after `limit` items, or with
 /// the item that reaches 4 MiB. Orders that come in between two pages make no other appear twice, or not at all.
 ///
 /// Browsers, and whoever else would rather have `text/html` than JSON, get an index of all endpoints. That one
@@ -56,7 +56,7 @@ type Cursor = (i64, String);
                 "currency": "USD", "order_value": 5.0, "buyer_accepts_marketing": true,
                 "line_items": [{"quantity": "2", "id": "31244085395571"}],
             }], "next": null})),
-            (String = "text/html"),
+            (String = "text/html", example = "<!doctype html>…<h1>Purser</h1>…"),
         ),
     )),
 )]

@@ -23,7 +23,7 @@ pub(super) fn unwrapped<R>(
 ) -> Result<R, Violation> {
     unwrap(value, LAYERS, read).map_err(|(code, found)| {
         let expected = format!("{expected}, or a text that is the JSON of one");
-        Violation::new(code, place.pointer(), expected, &format!("{value} ({found})"))
+        Violation::new(code, place.pointer(), expected, &format!("{found}, in {value}"))
     })
 }
 
