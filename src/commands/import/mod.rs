@@ -14,12 +14,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chrono_tz::Tz;
+use sqlx::{ConnectOptions as _, PgPool};
 
 use super::terminal::answer;
 use crate::config::DatabaseConfig;
 use crate::database;
 use crate::intake::files::list;
-use crate::shutdown::Shutdown;
+use crate::shutdown::{Shutdown, Stopped};
 use layout::{ARTICLES, Layout, ORDER_ITEMS, ORDERS, SHOPPERS, USERS};
 use load::{Load, Loaded};
 use merge::Merged;
@@ -101,33 +102,46 @@ impl From<What> for Plan {
     }
 }
 
-/// Imports: new ids are inserted, known ones updated, wrong rows left out and told. Fails when there was one.
-///
-/// Everything is read before a table changes: what cannot be read changes none.
+/// Imports: new ids are inserted, known ones updated, wrong rows left out and told. Fails when there was one,
+/// and when it is told to stop.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Plan { targets, zone, mut rejects, database } = args.what.into();
+    let shutdown = Shutdown::on_signals();
+    let wrong = shutdown.soft().run_until_cancelled(import(args.what.into(), &shutdown)).await.ok_or(Stopped)??;
+    match wrong {
+        0 => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Everything is read before a table changes: what cannot be read changes none. The number of rows that were
+/// left out is returned.
+async fn import(plan: Plan, shutdown: &Shutdown) -> anyhow::Result<u64> {
+    let Plan { targets, zone, mut rejects, database } = plan;
     let mut found = Vec::new();
     for (layout, target) in targets {
         found.push((layout, list(&target).await?, target));
     }
-    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let connections = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let pool = database::connect(url.expose(), connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    let (shutdown, mut loads) = (Shutdown::on_signals(), Vec::new());
+    let pool = connect(database, found.len())?;
+    let mut loads = Vec::new();
     for (layout, objects, target) in found {
         let reading = Reading { layout, zone, shutdown: shutdown.clone() };
         let load = Load::begin(&pool, layout, rejects.as_mut()).await?;
         loads.push(load.target(&target, objects, &reading).await?);
     }
-    let mut any_wrong = false;
+    let mut all_wrong = 0;
     for Loaded { table, merge, wrong } in loads {
         let Merged { inserted, updated, unchanged } = merge.finish().await?;
         answer(&format!("{table}: {inserted} new, {updated} updated, {unchanged} unchanged, {wrong} wrong\n"))?;
-        any_wrong |= wrong > 0;
+        all_wrong += wrong;
     }
-    match any_wrong {
-        false => Ok(ExitCode::SUCCESS),
-        true => Ok(ExitCode::FAILURE),
-    }
+    Ok(all_wrong)
+}
+
+fn connect(database: DatabaseConfig, connections: usize) -> anyhow::Result<PgPool> {
+    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
+    let pool = database::connect(url.expose(), u32::try_from(connections).unwrap_or(u32::MAX))
+        .context("DATABASE_URL is not the address of a Postgres database")?;
+    // To merge a million rows takes its time: that is nothing to warn about.
+    pool.set_connect_options(pool.connect_options().as_ref().clone().disable_statement_logging());
+    Ok(pool)
 }
