@@ -165,7 +165,7 @@ impl References {
         &self,
         table: Table,
         columns: &'static str,
-        ids: Vec<String>,
+        mut ids: Vec<String>,
     ) -> sqlx::Result<Vec<sqlx::postgres::PgRow>> {
         let (mut conn, key) = (Borrowed::from(&self.pool).await?, table.key());
         let id_type: String = sqlx::query_scalar(
@@ -176,7 +176,10 @@ impl References {
         .persistent(false)
         .fetch_one(conn.get()?)
         .await?;
-        let array = if id_type == "uuid" { "uuid[]" } else { "text[]" };
+        let is_uuid = id_type == "uuid";
+        // What is no uuid names no row of such a table.
+        ids.retain(|id| !is_uuid || Uuid::try_parse(id).is_ok());
+        let array = if is_uuid { "uuid[]" } else { "text[]" };
         let sql = format!("SELECT {key}::text, {columns} FROM {table} WHERE {key} = ANY($1::text[]::{array})");
         let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).persistent(false).fetch_all(conn.get()?).await?;
         conn.give_back();

@@ -7,6 +7,7 @@
 //! holds [`LOCK`] shared until it has committed, and whoever moves holds it alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
@@ -18,29 +19,24 @@ use super::counts::{Deltas, Events};
 use super::users::{self, Pairs, Sightings};
 use crate::events::Premises;
 use crate::pipeline::borrowed::Borrowed;
-use crate::pipeline::shard;
+use crate::pipeline::check_references::{References, Shopper};
+use crate::pipeline::{Unavailable, shard};
 use crate::shutdown::Shutdown;
 
 /// The advisory lock on events of unknown shoppers.
 const LOCK: i64 = 0x7075_7273_6162;
 /// How long nothing is looked for, at the least; looking takes up a tenth of the time, at the most.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a statement or a transaction may take before its connection is given up as frozen.
+/// How long a question or a transaction may take before its connection is given up as frozen.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Users that are looked for at once.
-const LOOKED_FOR: usize = 10_000;
-/// Users that are moved in one transaction, and events of theirs: so few that nobody waits long for it.
+/// Users who are looked for at once.
+const LOOKED_FOR: i64 = 5000;
+/// Users who are moved in one transaction, and events of theirs: so few that nobody waits long for it.
 const USERS: usize = 500;
 const EVENTS: i64 = 10_000;
 
-/// A shopper whom somebody waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Shopper {
-    country: String,
-    gender: Option<String>,
-}
-
-type Arrived = BTreeMap<String, Shopper>;
+/// Users whose shopper is there by now, and has a country.
+type Arrived = BTreeMap<String, Arc<Shopper>>;
 
 /// Until the transaction ends, no user is moved. To be called before users are looked at.
 pub(super) async fn hold_off(conn: &mut PgConnection) -> sqlx::Result<()> {
@@ -49,17 +45,16 @@ pub(super) async fn hold_off(conn: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Moves users as long as the process works, whatever goes wrong in between.
-pub(super) fn upkeep(premises: Premises) -> BoxFuture<'static, anyhow::Result<()>> {
+pub(super) fn upkeep(Premises { pool, shutdown, .. }: Premises) -> BoxFuture<'static, anyhow::Result<()>> {
     Box::pin(async move {
-        let Premises { pool, shutdown, .. } = premises;
         let mut failing = false;
         while !shutdown.soft().is_cancelled() {
             let pause = match shutdown.unless_given_up(move_all(&pool, &shutdown)).await? {
-                Ok(pause) => {
+                Ok(looking) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!("A/B events of late shoppers get their country again");
                     }
-                    pause
+                    PAUSE.max(9 * looking)
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
@@ -74,48 +69,45 @@ pub(super) fn upkeep(premises: Premises) -> BoxFuture<'static, anyhow::Result<()
     })
 }
 
-/// Moves everybody whose shopper is there, and says how long to rest from looking.
-async fn move_all(pool: &PgPool, shutdown: &Shutdown) -> sqlx::Result<Duration> {
+/// Goes once through everybody who waits, moves those whose shopper is there, and says how long looking took.
+async fn move_all(pool: &PgPool, shutdown: &Shutdown) -> Result<Duration, Unavailable> {
+    let (mut looking, mut last) = (Duration::ZERO, String::new());
     loop {
         let started = Instant::now();
-        let arrived = in_time(look(pool)).await?;
-        let rest = PAUSE.max(9 * started.elapsed());
-        let found: Vec<(String, Shopper)> = arrived.into_iter().collect();
-        let mut moved = 0;
-        for chunk in found.chunks(USERS) {
+        let waiting = in_time(waiting(pool, &last)).await?;
+        let arrived = in_time(arrived(pool, &waiting)).await?;
+        looking += started.elapsed();
+        for chunk in arrived.chunks(USERS) {
             let chunk: Arrived = chunk.iter().cloned().collect();
-            let mut more = true;
-            while more && !shutdown.soft().is_cancelled() {
-                let events = in_time(move_some(pool, &chunk)).await?;
-                moved += events;
-                more = events == EVENTS;
-            }
+            while !shutdown.soft().is_cancelled() && in_time(move_some(pool, &chunk)).await? == EVENTS {}
         }
-        if found.len() < LOOKED_FOR || moved == 0 || shutdown.soft().is_cancelled() {
-            return Ok(rest);
+        match waiting.into_iter().next_back() {
+            Some(user) if !shutdown.soft().is_cancelled() => last = user,
+            _ => return Ok(looking),
         }
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+async fn in_time<T, E: Into<Unavailable>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Unavailable> {
+    timeout(PATIENCE, work).await.map_err(|_| Unavailable::Frozen(PATIENCE))?.map_err(Into::into)
 }
 
-/// Who waits, and is there by now. Anew each time, because the table may be somebody else's who drops it;
-/// its key may be of another type.
-async fn look(pool: &PgPool) -> sqlx::Result<Arrived> {
+/// The next who wait for their shopper.
+async fn waiting(pool: &PgPool, last: &str) -> sqlx::Result<Vec<String>> {
     let mut conn = Borrowed::from(pool).await?;
-    let look = sqlx::query_as(
-        "SELECT waiting.user_id, shopper.country::text, shopper.gender::text
-         FROM ab_users AS waiting JOIN shoppers AS shopper ON shopper.user_id::text = waiting.user_id
-         WHERE 'unknown' = ANY (waiting.countries)
-             AND octet_length(shopper.country::text) BETWEEN 1 AND 255 AND shopper.country::text <> 'unknown'
-         LIMIT $1",
-    );
-    let rows: Vec<(String, String, Option<String>)> =
-        look.bind(LOOKED_FOR as i64).persistent(false).fetch_all(conn.get()?).await?;
+    let select = "SELECT user_id FROM ab_users WHERE 'unknown' = ANY (countries) AND user_id > $1
+                  ORDER BY user_id LIMIT $2";
+    let users = sqlx::query_scalar(select).bind(last).bind(LOOKED_FOR).fetch_all(conn.get()?).await?;
     conn.give_back();
-    Ok(rows.into_iter().map(|(user, country, gender)| (user, Shopper { country, gender })).collect())
+    Ok(users)
+}
+
+/// Which of them are there. Nothing that was known of shoppers before is believed.
+async fn arrived(pool: &PgPool, waiting: &[String]) -> Result<Vec<(String, Arc<Shopper>)>, Unavailable> {
+    let shoppers: Vec<_> = waiting.iter().map(|user| super::shopper(user)).collect();
+    let known = References::new(pool.clone()).look_up(shoppers.iter()).await?;
+    let arrived = waiting.iter().filter_map(|user| Some((user.clone(), Arc::clone(known.shopper(user)?))));
+    Ok(arrived.filter(|(_, shopper)| super::country(shopper).is_some()).collect())
 }
 
 /// Moves so many events of these users at the most, and says how many.
@@ -167,7 +159,7 @@ impl Moved {
 
 async fn move_events(conn: &mut PgConnection, arrived: &Arrived) -> sqlx::Result<Vec<Moved>> {
     let users: Vec<&str> = arrived.keys().map(String::as_str).collect();
-    let countries: Vec<&str> = arrived.values().map(|shopper| shopper.country.as_str()).collect();
+    let countries: Vec<Option<&str>> = arrived.values().map(|shopper| super::country(shopper)).collect();
     let genders: Vec<Option<&str>> = arrived.values().map(|shopper| shopper.gender.as_deref()).collect();
     let update = sqlx::query_as(
         "WITH moved AS (

@@ -71,7 +71,7 @@ impl EventKind for AbEvent {
         if let Some(body) = Object::of(json, Place::ROOT, "an A/B test event", &mut draft.violations) {
             let event = read(id, body, delivery.published_at, &mut draft.violations);
             draft.event = event.filter(|_| draft.violations.is_empty());
-            draft.references.extend(draft.event.as_ref().map(AbEvent::shopper));
+            draft.references.extend(draft.event.iter().map(|event: &AbEvent| shopper(&event.user_id)));
         }
         vec![Reading::Event(draft)]
     }
@@ -140,21 +140,21 @@ fn date(body: Object<'_>, published_at: DateTime<Utc>, violations: &mut Vec<Viol
     body.within("date", date, plausible(published_at), violations)
 }
 
-impl AbEvent {
-    fn shopper(&self) -> Reference {
-        let id = RowId::Text(self.user_id.clone());
-        Reference { table: Table::Shoppers, id, place: Place::ROOT, field: "user_id" }
-    }
+/// The shopper of a user, who may or may not be there.
+fn shopper(user: &str) -> Reference {
+    Reference { table: Table::Shoppers, id: RowId::Text(user.into()), place: Place::ROOT, field: "user_id" }
+}
+
+/// The market that a shopper's events count under. What is empty, called `unknown`, or too long for the key
+/// of a rollup is none.
+fn country(shopper: &Shopper) -> Option<&str> {
+    let country = shopper.country.as_deref()?;
+    ((TEXT.0..=TEXT.1).contains(&country.len()) && country != UNKNOWN).then_some(country)
 }
 
 impl Row {
-    /// The market that the event counts under, where the shopper has one.
-    ///
-    /// What is empty, called `unknown`, or too long for the key of a rollup is none. [`late`] asks the
-    /// database for the same.
     fn country(&self) -> Option<&str> {
-        let country = self.shopper.as_ref()?.country.as_deref()?;
-        ((TEXT.0..=TEXT.1).contains(&country.len()) && country != UNKNOWN).then_some(country)
+        self.shopper.as_deref().and_then(country)
     }
 
     fn gender(&self) -> Option<&str> {

@@ -167,7 +167,7 @@ async fn several_workers_move_while_others_store() {
 async fn a_table_that_is_away_is_waited_for() {
     let rig = Rig::new().await;
     let id = "0d3f4e3a-7a52-4b7e-9a55-2f6b5f0c0a01";
-    store(&rig, [event(id, "A")]).await;
+    store(&rig, [event(id, "A"), event("no uuid", "A")]).await;
     sqlx::query("DROP TABLE shoppers").execute(rig.pool()).await.unwrap();
     let upkeep = Upkeep::start(&rig);
     let asked = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
@@ -185,6 +185,8 @@ async fn a_table_that_is_away_is_waited_for() {
     })
     .await;
     upkeep.stop().await;
+    store(&rig, [event(id, "A"), event("no uuid", "A")]).await;
+    assert_eq!(counts(&rig).await, [count("SE", "A", 2), count("unknown", "A", 2)]);
     rig.assert_accounts_agree().await;
 }
 
