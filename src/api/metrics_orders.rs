@@ -49,7 +49,7 @@ pub(super) async fn before_order(State(api): State<Api>, mut query: Query) -> Re
 /// A customer without a visit has a row without one: it counts as none, and its duration, null, as nothing.
 const BEFORE_ORDER: &str = "
     WITH first_order AS (
-        SELECT DISTINCT ON (customer_id) customer_id, started_at, first_order_at
+        SELECT DISTINCT ON (customer_id) customer_id, started_at, first_order_at AS ordered_at
         FROM click_sessions
         WHERE orders > 0
         ORDER BY customer_id, started_at
@@ -59,7 +59,7 @@ const BEFORE_ORDER: &str = "
         FROM first_order
         LEFT JOIN click_sessions AS visit
             ON visit.customer_id = first_order.customer_id AND visit.started_at < first_order.started_at
-        WHERE first_order_at >= coalesce($1, '-infinity') AND first_order_at < coalesce($2, 'infinity')
+        WHERE ordered_at >= coalesce($1, '-infinity') AND ordered_at < coalesce($2, 'infinity')
     ), customer AS (
         SELECT count(started_at) AS visits FROM visit GROUP BY customer_id
     )

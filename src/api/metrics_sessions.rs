@@ -22,6 +22,9 @@ pub(super) struct ReferredSessions {
     order_share: f64,
 }
 
+/// The number of sessions and the referrer of a page's last item.
+type Cursor = (i64, String);
+
 /// What sessions can be grouped by.
 const BY: [&str; 1] = ["referrer"];
 
@@ -39,6 +42,8 @@ const BY: [&str; 1] = ["referrer"];
     params(
         ("by" = Option<String>, Query, description = "`referrer`, which is also the default.", example = "referrer"),
         Span,
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "Most items. Default: 100."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before. Default: the first page."),
     ),
     responses((
         status = 200,
@@ -59,9 +64,13 @@ pub(super) async fn by_referrer(
 ) -> Result<Json<List<ReferredSessions>>, Problem> {
     query.one_of("by", &BY);
     let Span { from, to } = query.span();
+    let limit = query.whole("limit", 1..=1000).unwrap_or(100);
+    let after = query.cursor(|(_, referrer): &Cursor| !referrer.contains('\0'));
     query.finish()?;
-    let items = sqlx::query_as(BY_REFERRER).bind(from).bind(to).fetch_all(&api.pool).await?;
-    Ok(Json(List::all(items)))
+    let (sessions, referrer) = after.unzip();
+    let page = sqlx::query_as(BY_REFERRER).bind(from).bind(to).bind(sessions).bind(referrer).bind(limit + 1);
+    let items = page.fetch_all(&api.pool).await?;
+    Ok(Json(List::page(items, limit, |item: &ReferredSessions| (item.sessions, item.referrer.clone()))))
 }
 
 const BY_REFERRER: &str = "
@@ -78,4 +87,6 @@ const BY_REFERRER: &str = "
            (count(*) FILTER (WHERE orders > 0))::float8 / count(*) AS order_share
     FROM session
     GROUP BY referrer
-    ORDER BY sessions DESC, referrer COLLATE \"C\"";
+    HAVING $3 IS NULL OR count(*) < $3 OR (count(*) = $3 AND referrer COLLATE \"C\" > $4)
+    ORDER BY sessions DESC, referrer COLLATE \"C\"
+    LIMIT $5";

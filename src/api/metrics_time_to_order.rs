@@ -45,17 +45,17 @@ pub(super) async fn time_to_order(State(api): State<Api>, mut query: Query) -> R
 
 const TIME_TO_ORDER: &str = "
     WITH first_order AS (
-        SELECT DISTINCT ON (customer_id) customer_id, started_at, first_order_at
+        SELECT DISTINCT ON (customer_id) customer_id, started_at, first_order_at AS ordered_at
         FROM click_sessions
         WHERE orders > 0
         ORDER BY customer_id, started_at
     ), customer AS (
-        SELECT first_order_at - first_order.started_at + coalesce(sum(visit.ended_at - visit.started_at), '0') AS total
+        SELECT ordered_at - first_order.started_at + coalesce(sum(visit.ended_at - visit.started_at), '0') AS total
         FROM first_order
         LEFT JOIN click_sessions AS visit
             ON visit.customer_id = first_order.customer_id AND visit.started_at < first_order.started_at
-        WHERE first_order_at >= coalesce($1, '-infinity') AND first_order_at < coalesce($2, 'infinity')
-        GROUP BY first_order.customer_id, first_order.started_at, first_order_at
+        WHERE ordered_at >= coalesce($1, '-infinity') AND ordered_at < coalesce($2, 'infinity')
+        GROUP BY first_order.customer_id, first_order.started_at, ordered_at
     )
     SELECT count(*) AS customers,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM total)::float8 / 60)

@@ -68,11 +68,9 @@ async fn time_before_the_first_order() {
     let service = seeded().await;
     // 10 + 20 + 15, 5, and 6.
     assert_eq!(service.get("/metrics/time-to-order").await, (200, time_to_order(3, json!(6.0))));
-    for (from, to, customers, minutes) in [
-        (215, 216, 1, json!(45.0)),
-        (216, 601, 2, json!(5.5)),
-        (0, 215, 0, Value::Null),
-    ] {
+    for (from, to, customers, minutes) in
+        [(215, 216, 1, json!(45.0)), (216, 601, 2, json!(5.5)), (0, 215, 0, Value::Null)]
+    {
         let (_, answer) = service.get(&format!("/metrics/time-to-order{}", period(from, to))).await;
         assert_eq!(answer, time_to_order(customers, minutes), "{from} {to}");
     }
@@ -90,6 +88,10 @@ async fn sessions_by_referrer() {
     let all = json!({"items": [direct, search], "next": null});
     assert_eq!(service.get("/metrics/sessions?by=referrer").await, (200, all.clone()));
     assert_eq!(service.get("/metrics/sessions").await.1, all);
+    let (_, page) = service.get("/metrics/sessions?limit=1").await;
+    assert_eq!(page["items"], json!([all["items"][0]]));
+    let next = format!("/metrics/sessions?limit=1&cursor={}", page["next"].as_str().unwrap());
+    assert_eq!(service.get(&next).await.1, json!({"items": [all["items"][1]], "next": null}));
     let some = json!({"items": [item("direct", 1, 30.0, 30.0, 30.0, 1.0)], "next": null});
     assert_eq!(service.get(&format!("/metrics/sessions{}", period(101, 300))).await.1, some);
 }
@@ -108,7 +110,7 @@ async fn wrong_parameters_are_named() {
     for (path, wrong) in [
         ("/metrics/orders?from=x&to=y&by=z", &["from", "to", "by"][..]),
         ("/metrics/time-to-order?from=2026-01-02&to=2026-01-01", &["to"]),
-        ("/metrics/sessions?by=customer&limit=0", &["by", "limit"]),
+        ("/metrics/sessions?by=customer&limit=0&cursor=x", &["by", "limit", "cursor"]),
     ] {
         let (status, problem) = service.get(path).await;
         let named: Vec<&str> =
