@@ -68,11 +68,9 @@ async fn time_before_the_first_order() {
     let service = seeded().await;
     // 10 + 20 + 15, 5, and 6.
     assert_eq!(service.get("/metrics/time-to-order").await, (200, time_to_order(3, json!(6.0))));
-    for (from, to, customers, minutes) in [
-        (215, 216, 1, json!(45.0)),
-        (216, 601, 2, json!(5.5)),
-        (0, 215, 0, Value::Null),
-    ] {
+    for (from, to, customers, minutes) in
+        [(215, 216, 1, json!(45.0)), (216, 601, 2, json!(5.5)), (0, 215, 0, Value::Null)]
+    {
         let (_, answer) = service.get(&format!("/metrics/time-to-order{}", period(from, to))).await;
         assert_eq!(answer, time_to_order(customers, minutes), "{from} {to}");
     }

@@ -89,7 +89,9 @@ async fn orders_are_the_same_as_csv_and_as_json() {
     let once = order(1, &wrapped(&address), &wrapped(&items));
     let twice = order(2, &wrapped(&wrapped(&address)), &wrapped(&wrapped(&items)));
     for order in [&once, &twice] {
-        writer.write_record(names.iter().map(|name| order.get(name).map_or("", |cell| cell.as_str().unwrap()))).unwrap();
+        writer
+            .write_record(names.iter().map(|name| order.get(name).map_or("", |cell| cell.as_str().unwrap())))
+            .unwrap();
     }
     let path = back.write("orders.csv", writer.into_inner().unwrap());
     let (answer, _) = back.answer(&["ingest", "order", path.to_str().unwrap()]);
