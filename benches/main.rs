@@ -1,6 +1,6 @@
-//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http` or
-//! `-- ab_monitor`; all of them without a name. Each compares with a reference in the same run, since machines
-//! differ and are noisy.
+//! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http`,
+//! `-- ab_monitor` or `-- views`; all of them without a name. Each compares with a reference in the same run,
+//! since machines differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
 #![expect(unreachable_pub, reason = "what benches share is public among them, not beyond")]
@@ -11,6 +11,7 @@ mod common;
 mod end_to_end;
 mod store;
 mod validate;
+mod views;
 
 #[tokio::main]
 async fn main() {
@@ -30,5 +31,8 @@ async fn main() {
     }
     if wanted("ab_monitor") {
         ab_monitor::run().await;
+    }
+    if wanted("views") {
+        views::run().await;
     }
 }
