@@ -1,5 +1,5 @@
 //! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http`,
-//! `-- ab_monitor` or `-- orders`; all of them without a name. Each compares with a reference in the same run,
+//! `-- ab_monitor`, `-- orders` or `-- views`; all of them without a name. Each compares with a reference in the same run,
 //! since machines differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
@@ -12,6 +12,7 @@ mod end_to_end;
 mod orders;
 mod store;
 mod validate;
+mod views;
 
 #[tokio::main]
 async fn main() {
@@ -34,5 +35,8 @@ async fn main() {
     }
     if wanted("orders") {
         orders::run().await;
+    }
+    if wanted("views") {
+        views::run().await;
     }
 }

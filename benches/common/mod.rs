@@ -50,7 +50,8 @@ fn delivery(number: usize, payload: Bytes) -> Delivery {
     }
 }
 
-struct Nobody;
+/// Nobody waits for what is only measured.
+pub struct Nobody;
 
 impl Receipt for Nobody {
     fn settle(self: Box<Self>, _outcomes: Vec<Outcome>) {}
@@ -79,6 +80,11 @@ impl Database {
         database::migrate(&pool).await?;
         purser_producer::stock(shop, &pool).await?;
         Ok(Database { server, url, pool, folder })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.server.url("bench")
     }
 
     pub fn pipeline(&self) -> Pipeline {

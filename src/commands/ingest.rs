@@ -67,7 +67,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(blob) = blob {
         ship(&ingestion.pipeline, blob).await;
     }
-    match summary.failed > 0 || summary.interrupted {
+    match summary.failed + summary.changed > 0 || summary.interrupted {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
     }
@@ -103,8 +103,11 @@ async fn ingestion(
 }
 
 fn describe(summary: &Summary) -> String {
-    let Summary { ingested, already, failed, interrupted, counts } = summary;
+    let Summary { ingested, already, changed, failed, interrupted, counts } = summary;
     let mut text = format!("files: {ingested} ingested, {already} already ingested, {failed} could not be read\n");
+    if *changed > 0 {
+        let _ = writeln!(text, "  left out, because they hold other bytes than before: {changed}");
+    }
     let all = |by_reason: &BTreeMap<Reason, u64>| by_reason.values().sum::<u64>();
     let (rejected, before) = (all(&counts.rejected), all(&counts.rejected_before));
     let _ = writeln!(

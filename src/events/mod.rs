@@ -72,6 +72,8 @@ pub struct Kind {
     pub topic: &'static str,
     /// The subscription that the worker pulls.
     pub subscription: &'static str,
+    /// Whether its events have an id of their own.
+    pub natural_key: bool,
     /// The attributes of a delivery that it reads.
     pub attributes: &'static [Attribute],
     /// What is to be done all the time beside deciding events.
@@ -90,6 +92,7 @@ impl Kind {
             name: K::NAME,
             topic: K::TOPIC,
             subscription: K::SUBSCRIPTION,
+            natural_key: K::NATURAL_KEY,
             attributes: K::ATTRIBUTES,
             upkeep: K::UPKEEP,
             fields: K::FIELDS,
@@ -149,6 +152,8 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const FIELDS: &'static str;
     /// A good event, as JSON.
     const EXAMPLE: &'static str;
+    /// Whether its events have an id of their own, so that they are the same wherever they stand.
+    const NATURAL_KEY: bool;
 
     /// The attributes of a delivery that it reads.
     const ATTRIBUTES: &'static [Attribute] = &[];

@@ -2,12 +2,14 @@
 
 mod access;
 mod answers;
+mod ctr;
 mod document;
 mod events;
 mod metrics;
 mod monitor;
 mod openapi;
 mod orders;
+mod views;
 
 use std::sync::Arc;
 
@@ -46,6 +48,10 @@ impl Service {
     }
 
     async fn with(rig: Rig, tokens: Tokens) -> Service {
+        Service::with_ctr(rig, tokens, ctr()).await
+    }
+
+    async fn with_ctr(rig: Rig, tokens: Tokens, ctr: Ctr) -> Service {
         let intakes = KINDS.iter().map(|kind| {
             let (queue, deliveries) = mpsc::channel(1000);
             tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
@@ -60,7 +66,7 @@ impl Service {
             tokens: Arc::new(tokens),
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
-            ctr: Ctr::new(&CtrConfig { ctr_cancelled_statuses: vec!["canceled".to_owned(), "cancelled".to_owned()] }),
+            ctr,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -101,6 +107,11 @@ impl Service {
         }
         (status, body)
     }
+}
+
+/// Click-through rates as they are configured by default.
+fn ctr() -> Ctr {
+    Ctr::new(&CtrConfig { ctr_cancelled_statuses: vec!["canceled".to_owned(), "cancelled".to_owned()] })
 }
 
 /// Status and body, which is JSON, and a problem exactly where the status is an error.

@@ -5,6 +5,7 @@ mod csv;
 mod import;
 mod ingest;
 mod interrupted;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -22,6 +23,8 @@ use crate::support::{Rig, shop};
 /// A stocked database, a folder to read from, and what was said.
 struct Back {
     rig: Rig,
+    /// What the files hold.
+    kind: &'static str,
     folder: TempDir,
     said: Arc<Said>,
 }
@@ -57,7 +60,7 @@ impl Reporter for Said {
 
 impl Back {
     async fn new() -> Back {
-        Back { rig: Rig::new().await, folder: tempfile::tempdir().unwrap(), said: Arc::default() }
+        Back { rig: Rig::new().await, kind: "purchase", folder: tempfile::tempdir().unwrap(), said: Arc::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -81,7 +84,7 @@ impl Back {
     async fn ingest_until(&self, target: &str, again: Again) -> anyhow::Result<Summary> {
         let limits = BatchLimits { deliveries: 50, in_flight: 3, ..BatchLimits::default() };
         let ingestion = Ingestion { pipeline: self.rig.pipeline.clone(), limits, again, attributes: Arc::default() };
-        let kind = Kind::named("purchase").unwrap();
+        let kind = Kind::named(self.kind).unwrap();
         ingest(*kind, &ingestion, list(target).await?, Arc::clone(&self.said) as Arc<dyn Reporter>).await
     }
 

@@ -11,7 +11,6 @@ use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use super::MOST_ROWS;
 use super::buckets::Buckets;
 use super::question::Question;
 use super::tally::Counts;
@@ -38,6 +37,7 @@ pub(super) struct Answer {
     pub(super) pool: PgPool,
     pub(super) question: Question,
     pub(super) cancelled: Arc<[String]>,
+    pub(super) most_rows: usize,
     pub(super) room: OwnedSemaphorePermit,
 }
 
@@ -66,10 +66,14 @@ impl Answer {
 
     /// Sends the rows. Without the last part when the client does not read them.
     async fn write(self, parts: mpsc::Sender<Part>) -> sqlx::Result<()> {
-        let Answer { pool, question, cancelled, room: _room } = self;
+        let Answer { pool, question, cancelled, most_rows, room: _room } = self;
         let mut buckets = Buckets::open(&pool, &question, &cancelled).await?;
         let mut pen = Pen { text: b"[".to_vec(), rows: 0, parts };
-        while let Some((bucket, tally)) = buckets.next(MOST_ROWS).await? {
+        while let Some((bucket, tally)) = buckets.next(most_rows).await? {
+            if tally.rows() > most_rows {
+                tracing::warn!("an answer broke off: more came in since its rows were counted");
+                return Ok(());
+            }
             let timestamp = question.label(bucket);
             for (platform, product, counts) in tally.iter() {
                 pen.row(&timestamp, platform, product, counts);

@@ -33,6 +33,7 @@ pub struct Ctr {
     cancelled: Arc<[String]>,
     /// Each answer being read holds a connection to the database.
     room: Arc<Semaphore>,
+    most_rows: usize,
 }
 
 impl Ctr {
@@ -40,7 +41,13 @@ impl Ctr {
     #[must_use]
     pub fn new(config: &CtrConfig) -> Self {
         let cancelled = config.ctr_cancelled_statuses.iter().map(|status| status.trim().to_lowercase()).collect();
-        Ctr { cancelled, room: Arc::new(Semaphore::new(AT_ONCE)) }
+        Ctr { cancelled, room: Arc::new(Semaphore::new(AT_ONCE)), most_rows: MOST_ROWS }
+    }
+
+    /// With other bounds of an answer than a million rows.
+    #[must_use]
+    pub fn with_most_rows(self, most_rows: usize) -> Self {
+        Ctr { most_rows, ..self }
     }
 }
 
@@ -108,7 +115,13 @@ pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response
     post,
     path = "",
     tag = "Sales",
-    request_body(content((Parameters = "application/json"))),
+    request_body(content((
+        Parameters = "application/json",
+        example = json!({
+            "startTimestamp": "2016-01-03 13:55:00", "endTimestamp": "2016-01-03 14:55:00", "aggregation": 10,
+            "product": "20008657_002", "platform": "iOS", "tz": "America/Sao_Paulo",
+        }),
+    ))),
     responses(
         (
             status = 200,
@@ -131,23 +144,39 @@ pub(super) async fn ask_with_body(State(api): State<Api>, query: Query, body: Bo
 }
 
 async fn answer(api: &Api, question: Question) -> Result<Response, Problem> {
-    let Ctr { cancelled, room } = api.ctr.clone();
+    let Ctr { cancelled, room, most_rows } = api.ctr.clone();
     let turn = timeout(PATIENCE, room.acquire_owned()).await;
     let busy = || Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "too many rates are being answered");
     let room = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
-    if !at_most(&api.pool, &question).await? && !is_small_enough(&api.pool, &question, &cancelled).await? {
-        let expected = format!("buckets so long, or a period so short, that there are at most {MOST_ROWS} rows");
+    if is_too_much(&api.pool, &question, &cancelled, most_rows).await? {
+        let expected = format!("buckets so long, or a period so short, that there are at most {most_rows} rows");
         let fault = Fault::parameter("too_many_rows", "aggregation", expected, "more");
         return Err(Problem::parameters(vec![fault]));
     }
-    let body = Answer { pool: api.pool.clone(), question, cancelled, room }.body().await?;
+    let body = Answer { pool: api.pool.clone(), question, cancelled, most_rows, room }.body().await?;
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Whether there are so few views and purchases that their rows cannot be too many.
-async fn at_most(pool: &PgPool, question: &Question) -> sqlx::Result<bool> {
+/// Whether there are more rows than an answer may have. These are counted only when there are more views and
+/// purchases than that.
+async fn is_too_much(pool: &PgPool, question: &Question, cancelled: &[String], most: usize) -> sqlx::Result<bool> {
+    if counted(pool, question, most + 1).await? <= most as i64 {
+        return Ok(false);
+    }
+    let (mut buckets, mut rows) = (Buckets::open(pool, question, cancelled).await?, 0);
+    while let Some((_, tally)) = buckets.next(most).await? {
+        rows += tally.rows();
+        if rows > most {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How many views and purchases there are at the most, neither counted beyond `limit`.
+async fn counted(pool: &PgPool, question: &Question, limit: usize) -> sqlx::Result<i64> {
     let Question { start, end, product, platform, .. } = question;
-    let counted: i64 = sqlx::query_scalar(
+    let counted = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM (
                      SELECT FROM product_views
                      WHERE occurred_at >= $1 AND occurred_at < $2
@@ -158,27 +187,7 @@ async fn at_most(pool: &PgPool, question: &Question) -> sqlx::Result<bool> {
                      WHERE orders.order_date >= $1 AND orders.order_date < $2
                          AND ($3::text IS NULL OR order_items.code_color = $3)
                      LIMIT $5) AS bought)",
-    )
-    .bind(start)
-    .bind(end)
-    .bind(product)
-    .bind(platform)
-    .bind(MOST_ROWS as i64 + 1)
-    .persistent(false)
-    .fetch_one(pool)
-    .await?;
-    Ok(counted <= MOST_ROWS as i64)
-}
-
-/// Counts the rows themselves.
-async fn is_small_enough(pool: &PgPool, question: &Question, cancelled: &[String]) -> sqlx::Result<bool> {
-    let mut buckets = Buckets::open(pool, question, cancelled).await?;
-    let mut rows = 0;
-    while let Some((_, tally)) = buckets.next(MOST_ROWS).await? {
-        rows += tally.rows();
-        if rows > MOST_ROWS {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    );
+    let counted = counted.bind(start).bind(end).bind(product).bind(platform).bind(limit as i64);
+    counted.persistent(false).fetch_one(pool).await
 }

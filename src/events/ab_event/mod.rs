@@ -60,6 +60,7 @@ impl EventKind for AbEvent {
         taken in, too. Other fields are ignored. Events have no id: without an `Idempotency-Key`, each is a new one.";
     const EXAMPLE: &'static str = r#"{"user_id":"c7a2f0e4","account_type":"premium","date":"2026-11-21",
         "event_type":"order","order_value":49.90,"version":"A"}"#;
+    const NATURAL_KEY: bool = false;
 
     type Key = Uuid;
     type Event = AbEvent;

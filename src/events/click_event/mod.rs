@@ -66,6 +66,7 @@ impl EventKind for ClickEvent {
     const EXAMPLE: &'static str = r#"{"id":304559,"type":"page_view","event":{"user-agent":"Mozilla/5.0 (X11; Linux x86_64)",
         "ip":"203.0.113.7","customer-id":46,"timestamp":"2026-05-25T04:49:18.648681",
         "page":"https://shop.example/products/907","referrer":"https://search.example/?q=tea"}}"#;
+    const NATURAL_KEY: bool = true;
     const UPKEEP: Option<Upkeep> = Some(rebuild::keep);
 
     type Key = String;

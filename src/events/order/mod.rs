@@ -102,6 +102,7 @@ impl EventKind for Order {
         "shipping_address":{"first_name":"dan","last_name":"dyer","city":"Boise","province":"Idaho","zip":"83702"},
         "currency":"USD","financial_status":"paid","order_value":5.0,"total_discounts":0,"total_tax":0,
         "discount_codes":"xxx","buyer_accepts_marketing":true,"line_items":[{"quantity":"2","id":"31244085395571"}]}"#;
+    const NATURAL_KEY: bool = true;
 
     type Key = String;
     type Event = Received;

@@ -63,6 +63,7 @@ impl EventKind for ProductView {
         "custom_event_type":"navigation","timestamp_unixtime_ms":1454361579158.9556,"event_id":679644799952992890,
         "session_id":-7147916473548193691,"custom_attributes":{"codeColor":"20008657_002"}}}],
         "mpid":-196509116834317511,"timestamp_unixtime_ms":1454361579200}"#;
+    const NATURAL_KEY: bool = false;
     const ATTRIBUTES: &'static [Attribute] = &[PLATFORM];
 
     type Key = Uuid;

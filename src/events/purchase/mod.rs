@@ -61,6 +61,7 @@ impl EventKind for Purchase {
     const EXAMPLE: &'static str = r#"{"id_":"ae2e9931-7b10-4089-98a5-0aeba3d9fe6d","timestamp":"2026-11-21T10:13:54.170910Z",
         "user_id":"a853753d-171d-4c11-8163-8e69819261aa",
         "cart":[{"article_id":"128a98a8-00be-4b67-bc66-e27060a6da0c","quantity":3}]}"#;
+    const NATURAL_KEY: bool = true;
 
     type Key = Uuid;
     type Event = Purchase;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ingested::{self, Found, Ingested, Sha256};
+use super::ingested::{self, Ingested, Sha256, found};
 use super::progress::{Counts, FileReceipt, Progress, Saver, Tracker};
 use super::{Contents, Object, Record};
 use crate::events::Kind;
@@ -55,6 +55,9 @@ pub struct Summary {
     pub ingested: u64,
     /// Ingested before: not read again.
     pub already: u64,
+    /// Hold other bytes than a file of this name did before, and events without an id of their own: those that
+    /// both hold would count twice. Not read.
+    pub changed: u64,
     /// Could not be read.
     pub failed: u64,
     /// Told to stop before the last record was read.
@@ -92,8 +95,7 @@ pub async fn ingest(
     let worker = AbortOnDropHandle::new(tokio::spawn(worker));
     let saver = Saver::start(Arc::clone(&progress), pool.clone());
     let room = Arc::new(Semaphore::new(IN_FLIGHT.0));
-    let mut feeder =
-        Feeder { kind: kind.name, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
+    let mut feeder = Feeder { kind, ingestion, reporter, room, progress, deliveries, summary: Summary::default() };
     let fed = feeder.feed(objects).await;
     let Feeder { progress, deliveries, mut summary, .. } = feeder;
     drop(deliveries);
@@ -106,7 +108,7 @@ pub async fn ingest(
 }
 
 struct Feeder<'i> {
-    kind: &'static str,
+    kind: Kind,
     ingestion: &'i Ingestion,
     reporter: Arc<dyn Reporter>,
     /// KiB that may still be taken in.
@@ -137,15 +139,12 @@ impl Feeder<'_> {
         Ok(())
     }
 
-    async fn feed_group(&mut self, group: Vec<(Object, Contents)>) -> anyhow::Result<()> {
+    async fn feed_group(&mut self, mut group: Vec<(Object, Contents)>) -> anyhow::Result<()> {
         let pool = &self.ingestion.pipeline.pool;
-        let found: Vec<Found<'_>> = group.iter().map(|(object, contents)| found(object, contents)).collect();
-        let changed = ingested::changed(pool, self.kind, &found).await?;
-        let mut known = ingested::register(pool, self.kind, &found).await?;
+        let changed = ingested::changed(pool, self.kind.name, &found(&group)).await?;
+        group.retain(|(object, _)| !changed.contains(&*object.name) || self.may_be_fed_changed(object));
+        let mut known = ingested::register(pool, self.kind.name, &found(&group)).await?;
         for (object, contents) in &group {
-            if changed.contains(&*object.name) {
-                self.reporter.notice(&format!("{}: held other bytes when it was ingested before", object.name));
-            }
             // A content that stands twice in this run is fed once.
             match known.remove(&contents.sha256) {
                 Some(ingested) if !ingested.finished || self.ingestion.again == Again::Judge => {
@@ -159,6 +158,17 @@ impl Feeder<'_> {
             }
         }
         Ok(())
+    }
+
+    fn may_be_fed_changed(&mut self, object: &Object) -> bool {
+        let before = format!("{}: held other bytes when it was ingested before", object.name);
+        if self.kind.natural_key || self.ingestion.again == Again::Judge {
+            self.reporter.notice(&before);
+            return true;
+        }
+        self.summary.changed += 1;
+        self.reporter.notice(&format!("{before}; what stood there already would count twice: --again ingests it"));
+        false
     }
 
     fn already(&mut self, object: &Object, ingested: &Ingested) {
@@ -256,8 +266,4 @@ struct FileInFlight<'f> {
     tracker: Arc<Tracker>,
     sha256: Sha256,
     published_at: DateTime<Utc>,
-}
-
-fn found<'f>(object: &'f Object, contents: &Contents) -> Found<'f> {
-    Found { sha256: contents.sha256, path: &object.name, records: contents.records }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::progress::Saved;
+use super::{Contents, Object};
 
 /// A hash of the decompressed bytes of a file.
 pub(super) type Sha256 = [u8; 32];
@@ -15,6 +16,14 @@ pub(super) struct Found<'f> {
     pub(super) sha256: Sha256,
     pub(super) path: &'f str,
     pub(super) records: u64,
+}
+
+/// The contents of these files.
+pub(super) fn found(group: &[(Object, Contents)]) -> Vec<Found<'_>> {
+    group
+        .iter()
+        .map(|(object, contents)| Found { sha256: contents.sha256, path: &object.name, records: contents.records })
+        .collect()
 }
 
 /// What is known of a content.

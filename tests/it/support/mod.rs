@@ -5,6 +5,7 @@ pub mod orders;
 pub mod proxy;
 pub mod shop;
 pub mod stack;
+pub mod views;
 
 use std::sync::Arc;
 
