@@ -92,7 +92,7 @@ struct Rate {
 #[utoipa::path(
     get,
     path = "",
-    tag = "Sales",
+    tag = "Product views",
     params(Parameters),
     responses((
         status = 200,
@@ -114,7 +114,7 @@ pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response
 #[utoipa::path(
     post,
     path = "",
-    tag = "Sales",
+    tag = "Product views",
     request_body(content((
         Parameters = "application/json",
         example = json!({

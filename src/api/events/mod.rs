@@ -1,9 +1,10 @@
 //! Events in. An event that is sent here takes the same way as one from Pub/Sub; the answer comes when
 //! it is committed.
 
+mod answered;
 mod body;
-mod documented;
 mod ndjson;
+mod sent;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -23,9 +24,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-pub(super) use documented::Answer;
-pub(super) use documented::EventOf;
-use documented::{Attributes, Decisions, IdempotencyKey, OneEvent};
+pub(super) use answered::Answer;
+use answered::Decisions;
+pub(super) use sent::EventOf;
+use sent::{Attributes, IdempotencyKey, OneEvent};
 use summary::Summary;
 
 use super::Api;
@@ -94,7 +96,7 @@ async fn submit(
 
 /// [`submit`], with an example of every kind.
 pub(super) fn submit_any() -> UtoipaMethodRouter<Api> {
-    documented::of_every_kind(routes!(submit))
+    sent::of_every_kind(routes!(submit))
 }
 
 /// [`submit`] for one kind, under an address of its own.
@@ -102,7 +104,7 @@ pub(super) fn submit_as<K: EventKind>() -> UtoipaMethodRouter<Api> {
     let handler = async |State(api): State<Api>, query: Query, headers: HeaderMap, body: Body| {
         submit_to(&api, K::NAME, query, &headers, body).await
     };
-    documented::of_one_kind::<K>(routes!(submit), post(handler))
+    sent::of_one_kind::<K>(routes!(submit), post(handler))
 }
 
 async fn submit_to(

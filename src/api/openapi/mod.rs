@@ -50,6 +50,7 @@ use super::{Api, docs};
         (name = "A/B tests", description = "Who was shown which version, and whether as many as should be."),
         (name = "Orders", description = "What was ordered."),
         (name = "Sessions", description = "What customers do in the shop before they order."),
+        (name = "Product views", description = "What is viewed, and whether it is bought."),
         (name = "Rejections", description = "What was refused, and why."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
