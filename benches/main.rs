@@ -1,5 +1,5 @@
 //! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http`,
-//! `-- ab_monitor`, `-- orders` or `-- views`; all of them without a name. Each compares with a reference in the same run,
+//! `-- ab_monitor`, `-- orders`, `-- sessions` or `-- views`; all of them without a name. Each compares with a reference in the same run,
 //! since machines differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
@@ -10,6 +10,7 @@ mod ab_monitor;
 mod common;
 mod end_to_end;
 mod orders;
+mod sessions;
 mod store;
 mod validate;
 mod views;
@@ -23,6 +24,9 @@ async fn main() {
     }
     if wanted("store") {
         store::run().await;
+    }
+    if wanted("sessions") {
+        sessions::run().await;
     }
     if wanted("end_to_end") {
         end_to_end::run().await;

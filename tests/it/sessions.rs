@@ -260,3 +260,17 @@ async fn the_gap_does_not_change_under_a_batch() {
     worker.stop().await;
     rig.assert_accounts_agree().await;
 }
+
+#[tokio::test]
+async fn what_goes_wrong_with_sessions_is_the_fault_of_no_click() {
+    let rig = Rig::new().await;
+    sqlx::query("ALTER TABLE session_customers ADD CHECK (gap_minutes <> 30)").execute(rig.pool()).await.unwrap();
+    let clicks = [click(1, Some("46"), 0), click(2, None, 0)];
+    let mended = async {
+        eventually("the batch is held", async || rig.pipeline.metrics.outages.get() > 0).await;
+        let mend = "UPDATE session_settings SET gap_minutes = 20";
+        sqlx::query(mend).execute(rig.pool()).await.unwrap();
+    };
+    tokio::join!(store(&rig, &clicks), mended);
+    assert_eq!(rig.assert_accounts_agree().await.stored, 2);
+}

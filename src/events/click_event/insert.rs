@@ -19,7 +19,8 @@ const CLICK_EVENTS: Target = Target {
 
 /// Inserts the clicks that are not there yet, holding the customers whose sessions they may change.
 pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<String>> {
-    lock::hold(conn, &rows.iter().filter_map(|row| row.click.customer_id.as_deref()).collect()).await?;
+    let customers = rows.iter().filter_map(|row| row.click.customer_id.as_deref()).collect();
+    lock::hold(conn, &customers).await.map_err(about_no_row)?;
     let mut copy = BinaryCopy::new(8);
     for row in rows {
         let Row { click, received_at } = row;
@@ -30,6 +31,14 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resu
     match CLICK_EVENTS.insert_new(conn, &copy).await? {
         Inserted::All => Ok(rows.iter().map(|row| ClickEvent::key(row)).collect()),
         Inserted::Only(ids) => Ok(ids),
+    }
+}
+
+/// Whatever Postgres says of these statements is the fault of no click.
+fn about_no_row(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Database(refused) => sqlx::Error::Protocol(refused.to_string()),
+        other => other,
     }
 }
 
