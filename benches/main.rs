@@ -1,6 +1,6 @@
 //! Figures, by hand: `cargo bench --bench purser -- validate`, `-- store`, `-- end_to_end`, `-- ab_http`,
-//! `-- ab_monitor`, `-- orders`, `-- sessions` or `-- views`; all of them without a name. Each compares with a reference in the same run,
-//! since machines differ and are noisy.
+//! `-- ab_monitor`, `-- orders`, `-- sessions` or `-- views`; all of them without a name. Each compares with a
+//! reference in the same run, since machines differ and are noisy.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends by panicking")]
 #![expect(unreachable_pub, reason = "what benches share is public among them, not beyond")]
