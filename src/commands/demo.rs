@@ -151,7 +151,7 @@ fn say_where_everything_is(config: &Config, embedded: &Embedded) -> anyhow::Resu
     let psql = embedded.psql_command().unwrap_or_else(|| "psql \"$DATABASE_URL\"".to_owned());
     let emulator = config.pubsub.pubsub_emulator_host.as_deref().unwrap_or_default();
     say(&format!(
-        "\n  API           http://{}/sales/states\n  database      {psql}\n  dead letters  {}/dead-letter\n  Pub/Sub       \
+        "\n  API           http://{0}/sales/states, documented at http://{0}/docs\n  database      {psql}\n  dead letters  {1}/dead-letter\n  Pub/Sub       \
          PUBSUB_EMULATOR_HOST={emulator}\n\n  Ctrl-C stops it; starting again continues; --fresh starts over.\n\n",
         config.http.http_addr,
         blob.place(),

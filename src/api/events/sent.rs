@@ -68,7 +68,7 @@ pub(super) fn of_one_kind<K: EventKind>(
     handler: MethodRouter<Api>,
 ) -> UtoipaMethodRouter<Api> {
     for operation in posts(&mut paths) {
-        operation.summary = Some(format!("Takes in one event of kind `{}`, or many.", K::NAME));
+        operation.summary = Some(format!("Takes in one {}, or many.", K::NAME));
         operation.responses.responses.remove("404");
         let parameters = operation.parameters.get_or_insert_default();
         parameters.retain(|parameter| concerns::<K>(parameter));
