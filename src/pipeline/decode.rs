@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_decoded_is_written_as_it_was() {
-        let text = r#"{"b":[1,-2.5,18446744073709551615,1e300],"a":{"":null,"é\"":true},"a":"\u0000\n"}"#;
+        let text = r#"{"b":[1,-2.5,18446744073709551615,1e+300],"a":{"":null,"é\"":true},"a":"\u0000\n"}"#;
         assert_eq!(serde_json::to_string(&decode(text.as_bytes()).unwrap()).unwrap(), text);
     }
 
