@@ -39,7 +39,11 @@ pub struct Row {
 /// The version of the rules by which [`EventKind::content_hash`] normalises.
 const HASH_VERSION: i16 = 1;
 /// The most events of a batch.
-const EVENTS: u64 = 10_000;
+const EVENTS: usize = 10_000;
+/// A batch may hold so many events, however small they are.
+const SMALL_EVENTS: usize = 20;
+/// The bytes that more of them must have on average: a small message does not grow into a million events.
+const EVENT_BYTES: usize = 16;
 /// On which platform the views of a delivery were made.
 const PLATFORM: Attribute = Attribute {
     name: "platform",
@@ -73,8 +77,9 @@ impl EventKind for ProductView {
     fn parse(json: &Json<'_>, delivery: &Delivery) -> Vec<Reading<Self>> {
         let mut violations = Vec::new();
         let batch = Object::of(json, Place::ROOT, "an mParticle batch", &mut violations);
-        let events =
-            batch.and_then(|batch| Some((batch, batch.array("events", "events", (0, EVENTS), &mut violations)?)));
+        let events = batch.and_then(|batch| {
+            Some((batch, batch.array("events", "events", (0, most_events(delivery)), &mut violations)?))
+        });
         let Some((batch, events)) = events else { return vec![Reading::Event(draft(None, None, violations))] };
         let mpid = id(batch, "mpid");
         let read = |(index, event)| read(event, index, mpid.as_deref(), delivery);
@@ -84,7 +89,7 @@ impl EventKind for ProductView {
     fn keys(json: &Json<'_>, position: u32) -> Vec<(&'static str, String)> {
         let ignored = &mut Vec::new();
         let Some(batch) = Object::of(json, Place::ROOT, "a batch", ignored) else { return Vec::new() };
-        let events = batch.array("events", "events", (0, EVENTS), ignored).unwrap_or_default();
+        let events = batch.array("events", "events", (0, EVENTS as u64), ignored).unwrap_or_default();
         let event = events.get(position as usize).and_then(|event| Object::of(event, Place::ROOT, "an event", ignored));
         let data = event.and_then(|event| event.at("/data", "data", ignored));
         let attributes = data.and_then(|data| data.at("/custom_attributes", "attributes", ignored));
@@ -135,6 +140,10 @@ fn content_hash(view: &ProductView) -> ContentHash {
         hash.optional(id.as_deref(), ContentHasher::text);
     }
     hash.finish()
+}
+
+fn most_events(delivery: &Delivery) -> u64 {
+    (delivery.payload.len() / EVENT_BYTES).clamp(SMALL_EVENTS, EVENTS) as u64
 }
 
 /// One event of a batch. It is a product view by its type and its name, and right or wrong from there on;
