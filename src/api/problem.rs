@@ -131,6 +131,11 @@ impl Problem {
         problem
     }
 
+    /// 503 while the database is away.
+    pub(crate) fn database_away() -> Self {
+        Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment")
+    }
+
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self
@@ -188,7 +193,7 @@ impl From<sqlx::Error> for Problem {
     /// Whatever it is, it is not the asker's fault, passes once it is repaired, and is not shown to them.
     fn from(error: sqlx::Error) -> Self {
         tracing::error!(%error, "the database did not answer");
-        Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be asked at the moment")
+        Problem::database_away()
     }
 }
 

@@ -89,7 +89,7 @@ impl Refusal {
         Refusal {
             status: StatusCode::SERVICE_UNAVAILABLE,
             description: "The database cannot be asked at the moment.",
-            problem: || sqlx::Error::PoolTimedOut.into(),
+            problem: Problem::database_away,
             header: Some("Retry-After"),
             only: None,
         },
