@@ -9,6 +9,7 @@ pub mod copy;
 pub mod dead_letter;
 pub mod decode;
 mod ledger;
+mod row_id;
 pub mod shape;
 pub(crate) mod shard;
 pub mod store;

@@ -1,8 +1,9 @@
 //! Do the rows that a batch refers to exist? One question per table and batch, behind a cache of
 //! ids known to exist. An id that is not in the cache is always asked of the database.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+mod wanted;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::borrowed::Borrowed;
 use super::shape::Place;
 use super::verdict::{MissingReference, RowId, Table, Violation};
 use crate::domain::State;
+use wanted::{RowKey, Wanted};
 
 /// A row that an event refers to, and the field that does.
 #[derive(Debug, Clone)]
@@ -214,74 +216,6 @@ fn currency(text: Option<String>) -> Option<String> {
 fn money(text: &str) -> Option<Decimal> {
     let price = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()?;
     (price.abs() < Decimal::from(1_000_000_000_000_i64)).then(|| price.round_dp(4).normalize())
-}
-
-/// The ids of one table that a batch needs: those found in the cache, and those to be asked for.
-struct Wanted<'c, Id, V> {
-    cache: &'c Cache<Id, Arc<V>>,
-    known: HashMap<Id, Arc<V>>,
-    unknown: BTreeSet<Id>,
-}
-
-/// The key of a reference table.
-trait RowKey: Clone + Ord + Hash + Send + Sync + 'static {
-    /// Every spelling that a text column may hold.
-    fn spellings(&self) -> Vec<String>;
-
-    fn read(text: &str) -> Option<Self>;
-}
-
-impl RowKey for Uuid {
-    fn spellings(&self) -> Vec<String> {
-        vec![self.to_string(), self.to_string().to_uppercase()]
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        Uuid::try_parse(text).ok()
-    }
-}
-
-impl RowKey for Box<str> {
-    fn spellings(&self) -> Vec<String> {
-        vec![self.to_string()]
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        Some(text.into())
-    }
-}
-
-impl<'c, Id: RowKey, V: Send + Sync + 'static> Wanted<'c, Id, V> {
-    fn new(cache: &'c Cache<Id, Arc<V>>) -> Self {
-        Wanted { cache, known: HashMap::new(), unknown: BTreeSet::new() }
-    }
-
-    fn want(&mut self, id: &Id) {
-        if self.known.contains_key(id) {
-            return;
-        }
-        match self.cache.get(id) {
-            Some(value) => drop(self.known.insert(id.clone(), value)),
-            None => drop(self.unknown.insert(id.clone())),
-        }
-    }
-
-    async fn complete(
-        mut self,
-        ask: impl AsyncFnOnce(Vec<String>) -> sqlx::Result<Vec<sqlx::postgres::PgRow>>,
-        read: impl Fn(&sqlx::postgres::PgRow) -> sqlx::Result<V>,
-    ) -> Result<HashMap<Id, Arc<V>>, Unavailable> {
-        if self.unknown.is_empty() {
-            return Ok(self.known);
-        }
-        for row in ask(self.unknown.iter().flat_map(Id::spellings).collect()).await? {
-            let Some(id) = Id::read(row.try_get(0)?) else { continue };
-            let value = Arc::new(read(&row)?);
-            self.cache.insert(id.clone(), Arc::clone(&value));
-            self.known.insert(id, value);
-        }
-        Ok(self.known)
-    }
 }
 
 #[cfg(test)]
