@@ -4,13 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Database, cores, deliveries, median, per_second, shop};
+use crate::common::{Database, cores, median, per_second, shop, store_all};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use purser::events::ClickEvent;
-use purser::intake::Source;
 use purser::pipeline::copy::BinaryCopy;
-use purser::pipeline::{Pipeline, store, validate};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -35,13 +33,17 @@ pub async fn run() {
     let mut shuffled = ordered.clone();
     shuffled.shuffle(&mut StdRng::seed_from_u64(1));
     for (order, clicks) in [("in order", &ordered), ("in no order", &shuffled)] {
+        let payloads: Vec<Bytes> = clicks.iter().map(|click| click.to_string().into()).collect();
         for writers in [1, 4] {
             let (mut copies, mut stores) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 clear(&database.pool).await;
                 copies.push(per_second(CLICKS, copy_all(&database.pool, clicks).await));
                 clear(&database.pool).await;
-                stores.push(per_second(CLICKS, store_all(&database.pipeline(), clicks, writers).await));
+                stores.push(per_second(
+                    CLICKS,
+                    store_all::<ClickEvent>(&database.pipeline(), &payloads, BATCH, writers).await,
+                ));
             }
             let (copied, stored) = (median(copies), median(stores));
             println!(
@@ -93,30 +95,6 @@ fn click(id: usize, customer: Option<usize>, timestamp: DateTime<Utc>) -> Value 
         "ip": "203.0.113.7", "customer-id": customer, "timestamp": timestamp,
         "page": format!("https://shop.example/products/{}", id % 1000), "referrer": referrer,
     }})
-}
-
-async fn store_all(pipeline: &Pipeline, clicks: &[Value], writers: usize) -> Duration {
-    let mut shares: Vec<Vec<_>> = (0..writers).map(|_| Vec::new()).collect();
-    for (number, clicks) in clicks.chunks(BATCH).enumerate() {
-        let payloads: Vec<Bytes> = clicks.iter().map(|click| click.to_string().into()).collect();
-        let deliveries = deliveries(&payloads);
-        let examined = validate::decode_and_validate::<ClickEvent>(&deliveries, 1 << 20);
-        let judged = validate::check_references(pipeline, &deliveries, examined).await.unwrap();
-        shares[number % writers].push((deliveries, judged));
-    }
-    let start = Instant::now();
-    let writing = shares.into_iter().map(|share| {
-        let pipeline = pipeline.clone();
-        tokio::spawn(async move {
-            for (deliveries, judged) in share {
-                store::commit(&pipeline, Source::PubSub, &deliveries, judged).await.unwrap();
-            }
-        })
-    });
-    for writer in writing.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    start.elapsed()
 }
 
 /// What the pipeline makes of the clicks, without the pipeline, and by one writer.

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::common::{Database, cores, deliveries, median, payloads, per_second, shop};
+use crate::common::{Database, cores, median, payloads, per_second, shop, store_all};
 use chrono::Utc;
 use purser::events::Purchase;
-use purser::intake::Source;
 use purser::pipeline::copy::BinaryCopy;
-use purser::pipeline::{Pipeline, store, validate};
 use purser_producer::Shop;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -40,7 +38,8 @@ pub async fn run() {
             sqlx::raw_sql("TRUNCATE copied_purchases, copied_items; CHECKPOINT").execute(&database.pool).await.unwrap();
             let copied = per_second(PURCHASES, copy_all(&database.pool, &rows, writers).await);
             database.clear().await.unwrap();
-            let stored = per_second(PURCHASES, store_all(&database.pipeline(), &payloads, writers).await);
+            let stored =
+                per_second(PURCHASES, store_all::<Purchase>(&database.pipeline(), &payloads, BATCH, writers).await);
             copies.push(copied);
             stores.push(stored);
             ratios.push(stored / copied);
@@ -53,29 +52,6 @@ pub async fn run() {
         );
     }
     database.stop().await.unwrap();
-}
-
-async fn store_all(pipeline: &Pipeline, payloads: &[bytes::Bytes], writers: usize) -> Duration {
-    let mut shares: Vec<Vec<_>> = (0..writers).map(|_| Vec::new()).collect();
-    for (number, payloads) in payloads.chunks(BATCH).enumerate() {
-        let deliveries = deliveries(payloads);
-        let examined = validate::decode_and_validate::<Purchase>(&deliveries, 1 << 20);
-        let judged = validate::check_references(pipeline, &deliveries, examined).await.unwrap();
-        shares[number % writers].push((deliveries, judged));
-    }
-    let start = Instant::now();
-    let writing = shares.into_iter().map(|share| {
-        let pipeline = pipeline.clone();
-        tokio::spawn(async move {
-            for (deliveries, judged) in share {
-                store::commit(&pipeline, Source::PubSub, &deliveries, judged).await.unwrap();
-            }
-        })
-    });
-    for writer in writing.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    start.elapsed()
 }
 
 struct CopiedRow {

@@ -1,15 +1,16 @@
 //! What the benches share: a durable Postgres of their own, a stocked shop, purchases and figures.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::Utc;
 use private_postgres::{Options, PrivatePostgres};
 use purser::database;
-use purser::intake::{Delivery, Origin, Receipt};
+use purser::events::EventKind;
+use purser::intake::{Delivery, Origin, Receipt, Source};
 use purser::pipeline::check_references::References;
-use purser::pipeline::{Outcome, Pipeline};
+use purser::pipeline::{Outcome, Pipeline, store, validate};
 use purser::shutdown::Shutdown;
 use purser::telemetry::Metrics;
 use purser_producer::{Purchases, Shop};
@@ -130,4 +131,33 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
 /// The machine that the figures are from.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How long so many writers take to store events, in transactions of `batch`, once everything before is done.
+pub async fn store_all<K: EventKind>(
+    pipeline: &Pipeline,
+    payloads: &[Bytes],
+    batch: usize,
+    writers: usize,
+) -> Duration {
+    let mut shares: Vec<Vec<_>> = (0..writers).map(|_| Vec::new()).collect();
+    for (number, payloads) in payloads.chunks(batch).enumerate() {
+        let deliveries = deliveries(payloads);
+        let examined = validate::decode_and_validate::<K>(&deliveries, 1 << 20);
+        let judged = validate::check_references(pipeline, &deliveries, examined).await.unwrap();
+        shares[number % writers].push((deliveries, judged));
+    }
+    let start = Instant::now();
+    let writing = shares.into_iter().map(|share| {
+        let pipeline = pipeline.clone();
+        tokio::spawn(async move {
+            for (deliveries, judged) in share {
+                store::commit(&pipeline, Source::PubSub, &deliveries, judged).await.unwrap();
+            }
+        })
+    });
+    for writer in writing.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    start.elapsed()
 }

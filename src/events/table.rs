@@ -29,6 +29,16 @@ pub enum Inserted<Key> {
     Only(Vec<Key>),
 }
 
+impl<Key> Inserted<Key> {
+    /// The keys of the rows that are there now; `all` are those of all of them.
+    pub fn keys(self, all: impl Iterator<Item = Key>) -> Vec<Key> {
+        match self {
+            Inserted::All => all.collect(),
+            Inserted::Only(keys) => keys,
+        }
+    }
+}
+
 /// The contents under some keys.
 #[derive(Debug)]
 pub struct Stored<Key> {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{AbEvent, Row};
-use crate::events::table::{Inserted, Stored, Target};
+use crate::events::table::{Stored, Target};
 use crate::events::{ContentHash, ContentHasher};
 use crate::pipeline::copy::BinaryCopy;
 
@@ -39,10 +39,7 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resu
         copy.value(row.country())?.value(row.gender())?;
         copy.value(content_hash(event).as_slice())?.value(HASH_VERSION)?;
     }
-    Ok(match AB_EVENTS.insert_new(conn, &copy).await? {
-        Inserted::All => rows.iter().map(|row| row.event.id).collect(),
-        Inserted::Only(ids) => ids,
-    })
+    Ok(AB_EVENTS.insert_new(conn, &copy).await?.keys(rows.iter().map(|row| row.event.id)))
 }
 
 /// The hashes of stored events. One hashed by an older version of the rules is hashed anew from its columns.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{ProductView, Row, content_hash};
 use crate::domain::Platform;
 use crate::events::ContentHash;
-use crate::events::table::{Inserted, Target};
+use crate::events::table::Target;
 use crate::pipeline::copy::BinaryCopy;
 
 const VIEWS: Target = Target {
@@ -27,10 +27,7 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resu
         copy.row().value(id)?.value(occurred_at)?.value(received_at)?.value(platform.as_str())?.value(&**product)?;
         copy.value(mpid.as_deref())?.value(session_id.as_deref())?.value(event_id.as_deref())?;
     }
-    match VIEWS.insert_new(conn, &copy).await? {
-        Inserted::All => Ok(rows.iter().map(|row| row.view.id).collect()),
-        Inserted::Only(ids) => Ok(ids),
-    }
+    Ok(VIEWS.insert_new(conn, &copy).await?.keys(rows.iter().map(|row| row.view.id)))
 }
 
 #[derive(sqlx::FromRow)]
