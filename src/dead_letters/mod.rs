@@ -1,7 +1,13 @@
 //! Dead letters after their birth: from the database, where a rejecting transaction leaves them
 //! (see [`crate::pipeline::dead_letter`]), to the blob store, where reviewers find them.
 
+mod filter;
+pub mod groups;
+pub mod records;
 mod segments;
 mod ship;
+mod status;
 
+pub use filter::Filter;
 pub use ship::{Shipper, ship_until_stopped};
+pub use status::Status;

@@ -53,6 +53,8 @@ macro_rules! closed_set {
     };
 }
 
+pub(crate) use closed_set;
+
 closed_set! {
     /// Why an event was rejected, in the order of the stages; where several apply, the earliest names it.
     Reason {
