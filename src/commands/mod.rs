@@ -2,6 +2,7 @@
 
 mod attributes;
 mod check;
+mod dead_letters;
 mod demo;
 mod import;
 mod ingest;
@@ -45,6 +46,9 @@ enum Command {
     Ingest(ingest::Args),
     /// Dry run: a verdict per record, nothing written
     Check(check::Args),
+    /// What was rejected, why, and what is done about it
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
 }
 
 impl Cli {
@@ -63,6 +67,7 @@ impl Cli {
             Command::Import(args) => return import::run(args).await,
             Command::Ingest(args) => return ingest::run(args).await,
             Command::Check(args) => return check::run(args).await,
+            Command::DeadLetters(command) => return dead_letters::run(command).await,
         }
         Ok(ExitCode::SUCCESS)
     }

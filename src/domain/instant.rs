@@ -1,6 +1,6 @@
 //! Instants as the wire writes them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 /// The text is not an ISO-8601 date and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +34,11 @@ pub fn parse_day_or_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
 /// weeks) before `now`.
 ///
 /// # Errors
-/// Anything else, and ages that reach back beyond the year 1.
+/// Anything else, and what is not in the years 1 to 9999.
 pub fn parse_instant_or_age(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, NotAnInstant> {
-    parse_age(text).and_then(|age| now.checked_sub_signed(age)).map_or_else(|| parse_day_or_instant(text), Ok)
+    let aged = parse_age(text).and_then(|age| now.checked_sub_signed(age));
+    let instant = aged.map_or_else(|| parse_day_or_instant(text), Ok)?;
+    Some(instant).filter(|instant| (1..=9999).contains(&instant.year())).ok_or(NotAnInstant)
 }
 
 fn parse_age(text: &str) -> Option<TimeDelta> {
@@ -105,7 +107,8 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_instant_or_age(text, now), parse_instant(expected), "{text}");
         }
-        for text in ["", "h", "-2h", "+2h", "2 h", "1.5h", "2H", "2y", "4294967295w", "99999999999s", "ß"] {
+        for text in ["", "h", "-2h", "+2h", "2 h", "1.5h", "2H", "2y", "4294967295w", "99999999999s", "9999999d", "ß"]
+        {
             assert_eq!(parse_instant_or_age(text, now), Err(NotAnInstant), "{text}");
         }
     }

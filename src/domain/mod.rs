@@ -7,7 +7,7 @@ mod split;
 mod state;
 mod zoned;
 
-pub use instant::{NotAnInstant, parse_day_or_instant, parse_instant};
+pub use instant::{NotAnInstant, parse_day_or_instant, parse_instant, parse_instant_or_age};
 pub use period::{start_of_day, start_of_hour, start_of_month};
 pub use platform::Platform;
 pub use split::{NotASplit, Split};
