@@ -4,4 +4,5 @@
 mod segments;
 mod ship;
 
+pub use crate::pipeline::dead_letter::{FOLDER, Status, close};
 pub use ship::{Shipper, ship_until_stopped};
