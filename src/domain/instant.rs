@@ -1,6 +1,6 @@
 //! Instants as the wire writes them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 /// The text is not an ISO-8601 date and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,29 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
 pub fn parse_day_or_instant(text: &str) -> Result<DateTime<Utc>, NotAnInstant> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(NaiveTime::MIN).and_utc());
     day.or_else(|_| parse_instant(text))
+}
+
+/// Reads what [`parse_day_or_instant`] does, or an age: a whole number of `s`, `m`, `h`, `d` or `w` (seconds to
+/// weeks) before `now`.
+///
+/// # Errors
+/// Anything else, and ages that reach back beyond the year 1.
+pub fn parse_instant_or_age(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, NotAnInstant> {
+    parse_age(text).and_then(|age| now.checked_sub_signed(age)).map_or_else(|| parse_day_or_instant(text), Ok)
+}
+
+fn parse_age(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        "w" => 7 * 24 * 3600,
+        _ => return None,
+    };
+    let number: u32 = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+    TimeDelta::try_seconds(i64::from(number) * seconds)
 }
 
 fn naive(text: &str) -> Result<NaiveDateTime, NotAnInstant> {
@@ -64,6 +87,26 @@ mod tests {
         assert_eq!(parse_day_or_instant("2022-01-07 22:30:01"), parse_instant("2022-01-07T22:30:01Z"));
         for text in ["", "2022-1-7 ", "2022-02-30", "07.01.2022", "2022-01", "today"] {
             assert_eq!(parse_day_or_instant(text), Err(NotAnInstant), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_before_now() {
+        let now = parse_instant("2022-01-08T00:00:00Z").unwrap();
+        let cases = [
+            ("90s", "2022-01-07T23:58:30Z"),
+            ("5m", "2022-01-07T23:55:00Z"),
+            ("2h", "2022-01-07T22:00:00Z"),
+            ("3d", "2022-01-05T00:00:00Z"),
+            ("1w", "2022-01-01T00:00:00Z"),
+            ("0s", "2022-01-08T00:00:00Z"),
+            ("2022-01-07", "2022-01-07T00:00:00Z"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_instant_or_age(text, now), parse_instant(expected), "{text}");
+        }
+        for text in ["", "h", "-2h", "+2h", "2 h", "1.5h", "2H", "2y", "4294967295w", "99999999999s", "ß"] {
+            assert_eq!(parse_instant_or_age(text, now), Err(NotAnInstant), "{text}");
         }
     }
 
