@@ -21,7 +21,6 @@ use crate::intake::Source;
 use crate::intake::http::HttpIntake;
 use crate::intake::pubsub;
 use crate::pipeline::Pipeline;
-use crate::pipeline::check_references::References;
 use crate::pipeline::worker::BatchLimits;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -46,7 +45,7 @@ pub struct Roles {
 pub struct Service {
     config: Config,
     pool: PgPool,
-    references: References,
+    pipeline: Pipeline,
     shipper: Shipper,
     metrics: Arc<Metrics>,
     health: Health,
@@ -70,8 +69,9 @@ impl Service {
         }
         let health = Health::default();
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
-        let references = References::new(pool.clone());
-        Ok(Service { config, pool, references, shipper, metrics, health, shutdown })
+        let pipeline =
+            Pipeline::new(pool.clone(), Arc::clone(&metrics), shutdown.clone(), config.pipeline.max_event_bytes);
+        Ok(Service { config, pool, pipeline, shipper, metrics, health, shutdown })
     }
 
     /// Runs until the shutdown, and to the end of what was in flight by then. On `listener` it answers
@@ -153,7 +153,7 @@ impl Service {
         };
         let intake =
             pubsub::run(options, sender, self.health.clone(), Arc::clone(&self.metrics), self.shutdown.clone());
-        let worker = kind.decide(self.pipeline(), Source::PubSub, deliveries, self.config.pipeline.batches());
+        let worker = kind.decide(self.pipeline.clone(), Source::PubSub, deliveries, self.config.pipeline.batches());
         async move {
             let (draining, decided) = tokio::join!(intake, worker);
             draining.finish().await;
@@ -168,7 +168,7 @@ impl Service {
             let (sender, deliveries) = mpsc::channel(WAITING);
             intakes.insert(kind.name, HttpIntake::new(kind.name, sender));
             let limits = BatchLimits { linger: HTTP_LINGER, ..self.config.pipeline.batches() };
-            parts.spawn(kind.decide(self.pipeline(), Source::Http, deliveries, limits));
+            parts.spawn(kind.decide(self.pipeline.clone(), Source::Http, deliveries, limits));
         }
         intakes
     }
@@ -189,16 +189,6 @@ impl Service {
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
             ctr: Ctr::new(&self.config.ctr),
-        }
-    }
-
-    fn pipeline(&self) -> Pipeline {
-        Pipeline {
-            pool: self.pool.clone(),
-            references: self.references.clone(),
-            metrics: Arc::clone(&self.metrics),
-            shutdown: self.shutdown.clone(),
-            max_event_bytes: self.config.pipeline.max_event_bytes,
         }
     }
 }

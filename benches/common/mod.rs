@@ -9,7 +9,6 @@ use private_postgres::{Options, PrivatePostgres};
 use purser::database;
 use purser::events::EventKind;
 use purser::intake::{Delivery, Origin, Receipt, Source};
-use purser::pipeline::check_references::References;
 use purser::pipeline::{Outcome, Pipeline, store, validate};
 use purser::shutdown::Shutdown;
 use purser::telemetry::Metrics;
@@ -47,6 +46,7 @@ fn delivery(number: usize, payload: Bytes) -> Delivery {
         published_at: now,
         received_at: now,
         origin,
+        replays: None,
         receipt: Box::new(Nobody),
     }
 }
@@ -89,13 +89,7 @@ impl Database {
     }
 
     pub fn pipeline(&self) -> Pipeline {
-        Pipeline {
-            references: References::new(self.pool.clone()),
-            pool: self.pool.clone(),
-            metrics: Arc::new(Metrics::default()),
-            shutdown: Shutdown::default(),
-            max_event_bytes: 1 << 20,
-        }
+        Pipeline::new(self.pool.clone(), Arc::new(Metrics::default()), Shutdown::default(), 1 << 20)
     }
 
     /// Forgets everything that was stored, and lets the server settle.

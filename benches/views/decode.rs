@@ -66,6 +66,7 @@ pub fn deliveries(day: &Day) -> Vec<Delivery> {
             attributes: std::sync::Arc::default(),
             too_large: None,
         },
+        replays: None,
         receipt: Box::new(Nobody),
     };
     (0..).zip(&day.records).map(delivery).collect()

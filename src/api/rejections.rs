@@ -66,4 +66,5 @@ const SUMMARY: &str = "
     WHERE kind = coalesce($1, kind)
         AND starts_at >= coalesce($2, '-infinity'::timestamptz) AND starts_at < coalesce($3, 'infinity'::timestamptz)
     GROUP BY kind, reason, code
+    HAVING sum(count) > 0
     ORDER BY count DESC, kind COLLATE \"C\", reason COLLATE \"C\", code COLLATE \"C\"";

@@ -93,7 +93,15 @@ fn delivery(object: &Object, number: u64, attributes: &Arc<BTreeMap<String, Stri
     let (payload, too_large) = record.into_payload();
     let (now, object) = (Utc::now(), object.name.clone());
     let origin = Origin::File { object, record: number, attributes: Arc::clone(attributes), too_large };
-    Delivery { id: String::new(), payload, published_at: now, received_at: now, origin, receipt: Box::new(Nobody) }
+    Delivery {
+        id: String::new(),
+        payload,
+        published_at: now,
+        received_at: now,
+        origin,
+        replays: None,
+        receipt: Box::new(Nobody),
+    }
 }
 
 /// Nobody waits for what is only checked.

@@ -18,7 +18,6 @@ use crate::events::{KINDS, Kind};
 use crate::health::Health;
 use crate::intake::files::{Again, Ingestion, Reporter, Summary, ingest, list};
 use crate::pipeline::Pipeline;
-use crate::pipeline::check_references::References;
 use crate::pipeline::verdict::Reason;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -91,13 +90,7 @@ async fn ingestion(
     let pool = database::connect(url.expose(), args.database.database_connections)
         .context("DATABASE_URL is not the address of a Postgres database")?;
     database::require_current_schema(&pool).await?;
-    let pipeline = Pipeline {
-        references: References::new(pool.clone()),
-        pool,
-        metrics: Arc::new(Metrics::default()),
-        shutdown,
-        max_event_bytes: args.pipeline.max_event_bytes,
-    };
+    let pipeline = Pipeline::new(pool, Arc::new(Metrics::default()), shutdown, args.pipeline.max_event_bytes);
     let again = if args.again { Again::Judge } else { Again::Skip };
     Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again, attributes })
 }

@@ -6,8 +6,7 @@ pub mod groups;
 pub mod records;
 mod segments;
 mod ship;
-mod status;
 
+pub use crate::pipeline::dead_letter::{FOLDER, Status, close};
 pub use filter::Filter;
 pub use ship::{Shipper, ship_until_stopped};
-pub use status::Status;

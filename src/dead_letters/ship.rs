@@ -1,5 +1,5 @@
-//! The shipper: writes segments of dead letters to the blob store, and lets go of the payloads only
-//! when they are durable there. A blob store that is away delays shipping and nothing else.
+//! The shipper: writes segments of dead letters, and of changes of their status, to the blob store, and lets
+//! go of the payloads only when they are durable there. A blob store that is away delays shipping and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,19 @@ use crate::telemetry::Metrics;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the shipper waits after something went wrong.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Locks in the order of the ids, as everybody does. An older attempt does not take the place of a newer one.
+const POINT: &str = "
+    WITH durable AS (
+        SELECT letter, attempt, segment, line FROM dead_letter_outbox WHERE segment = $1 AND attempt IS NOT NULL
+    ), locked AS (
+        SELECT letter.id, durable.segment, durable.line
+        FROM dead_letters AS letter JOIN durable ON durable.letter = letter.id
+        WHERE letter.attempt = durable.attempt
+        ORDER BY letter.id FOR UPDATE OF letter
+    )
+    UPDATE dead_letters AS letter SET segment = locked.segment, line = locked.line
+    FROM locked WHERE locked.id = letter.id";
 
 /// Ships dead letters. Any number may run at once, in any number of processes.
 #[derive(Clone)]
@@ -101,9 +114,9 @@ impl Shipper {
             return Ok(0);
         }
         let mut lines = Vec::new();
-        for (id, record, has_payload) in &records {
+        for (entry, record, has_payload) in &records {
             if *has_payload {
-                self.ship_payload(*id).await?;
+                self.ship_payload(*entry).await?;
             }
             lines.extend_from_slice(record);
             lines.push(b'\n');
@@ -118,39 +131,36 @@ impl Shipper {
     /// The records of a segment, in one statement: all of them, or none once they were let go.
     async fn records(&self, segment: Uuid) -> sqlx::Result<Vec<(Uuid, Vec<u8>, bool)>> {
         sqlx::query_as(
-            "SELECT letter.id, outbox.record, outbox.payload IS NOT NULL
-             FROM dead_letters AS letter JOIN dead_letter_outbox AS outbox USING (id)
-             WHERE letter.segment = $1 ORDER BY letter.line",
+            "SELECT entry, record, payload IS NOT NULL FROM dead_letter_outbox WHERE segment = $1 ORDER BY line",
         )
         .bind(segment)
         .fetch_all(&self.pool)
         .await
     }
 
-    async fn ship_payload(&self, id: Uuid) -> Result<(), NotShipped> {
-        let payload: Option<Vec<u8>> = sqlx::query_scalar("SELECT payload FROM dead_letter_outbox WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await?;
-        if let Some(payload) = payload {
-            self.blob.put(&format!("{PAYLOADS}/{id}"), Bytes::from(payload)).await?;
+    async fn ship_payload(&self, entry: Uuid) -> Result<(), NotShipped> {
+        let payload: Option<(Uuid, Vec<u8>)> =
+            sqlx::query_as("SELECT letter, payload FROM dead_letter_outbox WHERE entry = $1")
+                .bind(entry)
+                .fetch_optional(&self.pool)
+                .await?;
+        if let Some((letter, payload)) = payload {
+            self.blob.put(&format!("{PAYLOADS}/{letter}"), Bytes::from(payload)).await?;
         }
         Ok(())
     }
 
-    /// Forgets the payloads of a segment that is durable; `false` when another shipper did.
+    /// Forgets the entries of a segment that is durable, and has the index point to its records; `false`
+    /// when another shipper did.
     async fn let_go(&self, segment: Uuid) -> sqlx::Result<bool> {
         let mut tx = self.pool.begin().await?;
+        sqlx::query(POINT).bind(segment).execute(&mut *tx).await?;
         let shipped =
             sqlx::query("UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1 AND shipped_at IS NULL")
                 .bind(segment)
                 .execute(&mut *tx)
                 .await?;
-        let delete = sqlx::query(
-            "DELETE FROM dead_letter_outbox AS outbox USING dead_letters AS letter
-             WHERE letter.segment = $1 AND outbox.id = letter.id",
-        );
-        delete.bind(segment).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM dead_letter_outbox WHERE segment = $1").bind(segment).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(shipped.rows_affected() == 1)
     }

@@ -5,9 +5,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::pipeline::Outcome;
+use crate::pipeline::dead_letter::Status;
 
 /// What brought a delivery; a column of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -19,6 +21,8 @@ pub enum Source {
     Http,
     /// A file of a back-fill.
     File,
+    /// A dead letter that is tried again.
+    Replay,
 }
 
 impl Source {
@@ -29,12 +33,13 @@ impl Source {
             Source::PubSub => "pubsub",
             Source::Http => "http",
             Source::File => "file",
+            Source::Replay => "replay",
         }
     }
 }
 
 /// Everything that the intake knew about a delivery: the `source` of its dead letter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "intake", rename_all = "lowercase")]
 pub enum Origin {
     /// A Pub/Sub message.
@@ -59,7 +64,7 @@ pub enum Origin {
         /// Line of an ndjson body, from 1; absent for a single event.
         line: Option<u32>,
         /// What the query said of all events of the request.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         attributes: BTreeMap<String, String>,
     },
     /// A record of a file.
@@ -69,7 +74,7 @@ pub enum Origin {
         /// The record's number, from 1.
         record: u64,
         /// What was said on the command line of all of its records.
-        #[serde(skip_serializing_if = "no_attributes")]
+        #[serde(default, skip_serializing_if = "no_attributes")]
         attributes: std::sync::Arc<BTreeMap<String, String>>,
         /// Set when the record is larger than the limit: then the payload is empty, and the record
         /// stays where it is.
@@ -118,8 +123,27 @@ pub struct Delivery {
     pub received_at: DateTime<Utc>,
     /// What the intake knew.
     pub origin: Origin,
+    /// Set when it was rejected before and is tried again.
+    pub replays: Option<Replays>,
     /// How it is acknowledged.
     pub receipt: Box<dyn Receipt>,
+}
+
+/// The dead letter that a delivery tries again. Delivery id, receive time and payload are those of the first
+/// time; of several events in the payload, only this letter's is judged.
+#[derive(Debug, Clone)]
+pub struct Replays {
+    /// Its id.
+    pub letter: Uuid,
+    /// Place of its event in the message.
+    pub position: u32,
+    /// How often it has been judged so far. If it has been judged, or closed, by somebody else when it comes
+    /// to be decided, it counts as ignored.
+    pub attempt: i32,
+    /// The dead letter that keeps the payload, where that is another one.
+    pub kept_in: Option<Uuid>,
+    /// What it becomes when its event is stored.
+    pub becomes: Status,
 }
 
 impl Delivery {

@@ -130,6 +130,7 @@ impl HttpIntake {
             published_at: now,
             received_at: now,
             origin: Origin::Http { request_id, line, attributes },
+            replays: None,
             receipt: Box::new(HttpReceipt { taken, reply, _room: room }),
         }
     }

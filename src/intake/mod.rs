@@ -5,4 +5,4 @@ pub mod files;
 pub mod http;
 pub mod pubsub;
 
-pub use delivery::{Delivery, Origin, Receipt, Source};
+pub use delivery::{Delivery, Origin, Receipt, Replays, Source};

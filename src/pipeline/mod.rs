@@ -5,10 +5,12 @@ mod batch;
 pub(crate) mod borrowed;
 pub mod check;
 pub mod check_references;
+mod closed_set;
 pub mod copy;
 pub mod dead_letter;
 pub mod decode;
 mod ledger;
+mod replayed;
 mod row_id;
 pub mod shape;
 pub(crate) mod shard;
@@ -80,6 +82,12 @@ pub struct Judged<K: EventKind> {
     refusals: u32,
 }
 
+impl<K: EventKind> Judged<K> {
+    fn which(&self) -> Which {
+        (self.delivery, self.position)
+    }
+}
+
 /// Everything that a batch of deliveries turned out to hold.
 pub struct AllJudged<K: EventKind> {
     events: Vec<Judged<K>>,
@@ -103,6 +111,22 @@ pub struct Pipeline {
     pub shutdown: Shutdown,
     /// Larger payloads are not looked into.
     pub max_event_bytes: usize,
+    dry_run: bool,
+}
+
+impl Pipeline {
+    /// A pipeline with nothing in its cache.
+    #[must_use]
+    pub fn new(pool: PgPool, metrics: Arc<Metrics>, shutdown: Shutdown, max_event_bytes: usize) -> Self {
+        let references = References::new(pool.clone());
+        Pipeline { pool, references, metrics, shutdown, max_event_bytes, dry_run: false }
+    }
+
+    /// The same pipeline, which decides every batch in a transaction of its own as ever, and rolls it back.
+    #[must_use]
+    pub fn dry_run(self) -> Self {
+        Pipeline { dry_run: true, ..self }
+    }
 }
 
 /// The life of a batch of deliveries, from bytes to acknowledgement.

@@ -11,6 +11,7 @@ use super::batch::Batch;
 use super::borrowed::Borrowed;
 use super::dead_letter::{self, Scribe};
 use super::ledger::{self, Counts};
+use super::replayed::Replayed;
 use super::shard;
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable, Which};
@@ -56,7 +57,9 @@ pub async fn commit<K: EventKind>(
             Err(refused) => todo.extend(batch.without_the_refused(&refused)),
         }
     }
-    pipeline.metrics.decided::<K>(decided.iter().map(|(_, outcome)| outcome));
+    if !pipeline.dry_run {
+        pipeline.metrics.decided::<K>(decided.iter().map(|(_, outcome)| outcome));
+    }
     Ok(decided)
 }
 
@@ -101,8 +104,8 @@ async fn attempt<K: EventKind>(
         Ok(Some(outcomes)) => {
             ledger::close(&mut tx, batch.id, Counts::of(outcomes.iter().map(|(_, outcome)| outcome))).await?;
             *pending = Some(outcomes);
-            tx.commit().await?;
-            Ok(())
+            let ended = if pipeline.dry_run { tx.rollback().await } else { tx.commit().await };
+            Ok(ended?)
         }
         Err(Failure::Unavailable(error)) => return Err(error.into()),
         Ok(None) => Ok(tx.rollback().await?),
@@ -118,11 +121,14 @@ async fn decide<K: EventKind>(
     deliveries: &[Delivery],
     batch: &Batch<K>,
 ) -> Result<Vec<(Which, Outcome)>, Failure> {
-    let mut stored = insert(conn, batch).await?;
-    let mut outcomes: Vec<_> = batch.ignored.iter().map(|&which| (which, Outcome::Ignored)).collect();
+    let replayed = Replayed::lock(conn, deliveries, batch).await?;
+    let (events, decided): (Vec<_>, Vec<_>) = batch.events.iter().partition(|event| replayed.may_decide(event));
+    let mut stored = insert(conn, &events).await?;
+    let ignored = batch.ignored.iter().copied().chain(decided.iter().map(|event| event.which()));
+    let mut outcomes: Vec<_> = ignored.map(|which| (which, Outcome::Ignored)).collect();
     let (mut new, mut letters, mut scribe) = (Vec::with_capacity(stored.len()), Vec::new(), Scribe::new(deliveries));
-    for event in &batch.events {
-        let which = (event.delivery, event.position);
+    for event in events {
+        let which = event.which();
         let rejection = match &event.verdict {
             Ok(row) => match stand::<K>(row, &mut stored)? {
                 Standing::New(key) => {
@@ -147,7 +153,11 @@ async fn decide<K: EventKind>(
     }
     let shard = shard::free(conn).await?;
     K::roll_up(conn, &new, shard).await?;
-    outcomes.extend(dead_letter::insert(conn, letters, shard).await?);
+    replayed.close(conn, &outcomes).await?;
+    outcomes.extend(match batch.source {
+        Source::Replay => dead_letter::reject_again(conn, letters, replayed.open(), shard).await?,
+        _ => dead_letter::insert(conn, letters, shard).await?,
+    });
     Ok(outcomes)
 }
 
@@ -162,9 +172,12 @@ struct Stored {
 ///
 /// That is read in a second statement: the inserting one cannot see the row of a transaction that
 /// it waited for.
-async fn insert<K: EventKind>(conn: &mut PgConnection, batch: &Batch<K>) -> Result<HashMap<K::Key, Stored>, Failure> {
+async fn insert<K: EventKind>(
+    conn: &mut PgConnection,
+    events: &[&Judged<K>],
+) -> Result<HashMap<K::Key, Stored>, Failure> {
     let mut first: BTreeMap<K::Key, &K::Row> = BTreeMap::new();
-    for row in batch.events.iter().filter_map(|event| event.verdict.as_ref().ok()) {
+    for row in events.iter().filter_map(|event| event.verdict.as_ref().ok()) {
         first.entry(K::key(row)).or_insert(row);
     }
     let rows: Vec<&K::Row> = first.values().copied().collect();
@@ -178,7 +191,7 @@ async fn insert<K: EventKind>(conn: &mut PgConnection, batch: &Batch<K>) -> Resu
             stored.insert(key, Stored { content: K::content_hash(row), unclaimed: true });
         }
     }
-    let doubtful = batch.events.iter().filter(|event| event.content.is_some()).filter_map(|event| event.key.clone());
+    let doubtful = events.iter().filter(|event| event.content.is_some()).filter_map(|event| event.key.clone());
     let mut taken: BTreeSet<K::Key> = doubtful.filter(|key| !stored.contains_key(key)).collect();
     taken.extend(first.into_keys());
     if !taken.is_empty() {

@@ -85,10 +85,12 @@ pub(super) fn references<K: EventKind>(examined: &[Examined<K>]) -> impl Iterato
 fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> AllJudged<K> {
     let mut all = AllJudged { events: Vec::with_capacity(deliveries.len()), ignored: Vec::new() };
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
+        let replayed = delivery.replays.as_ref().map(|replays| replays.position);
         match examined {
             Examined::Events(readings) if readings.is_empty() => all.ignored.push((index, 0)),
             Examined::Events(readings) => {
-                for (position, reading) in (0..).zip(readings) {
+                let wanted = |position| replayed.is_none_or(|replayed| replayed == position);
+                for (position, reading) in (0..).zip(readings).filter(|(position, _)| wanted(*position)) {
                     match reading {
                         Reading::Event(draft) => all.events.push(judge(draft, index, position, delivery, known)),
                         Reading::Ignored => all.ignored.push((index, position)),
@@ -96,15 +98,8 @@ fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, 
                 }
             }
             Examined::Unreadable(rejection) => {
-                let verdict = Err(rejection);
-                all.events.push(Judged {
-                    delivery: index,
-                    position: 0,
-                    key: None,
-                    verdict,
-                    content: None,
-                    refusals: 0,
-                });
+                let (position, verdict) = (replayed.unwrap_or_default(), Err(rejection));
+                all.events.push(Judged { delivery: index, position, key: None, verdict, content: None, refusals: 0 });
             }
         }
     }

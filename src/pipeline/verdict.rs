@@ -2,58 +2,12 @@
 //! metric, log, dead letter and HTTP answer.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::closed_set::closed_set;
 pub use super::row_id::RowId;
-
-macro_rules! closed_set {
-    ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $meaning:literal])* $variant:ident = $text:literal),+ $(,)? }) => {
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[doc = $meaning])* $variant),+ }
-
-        impl $name {
-            /// Every word of the set, in order.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// The word, as it stands everywhere.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                let meanings = concat!($($doc,)* "\n" $(, "\n- `", $text, "`:" $(, $meaning)*)+);
-                utoipa::openapi::ObjectBuilder::new()
-                    .schema_type(utoipa::openapi::Type::String)
-                    .enum_values(Some([$($text),+]))
-                    .description(Some(meanings.trim_start()))
-                    .into()
-            }
-        }
-
-        impl ToSchema for $name {}
-    };
-}
-
-pub(crate) use closed_set;
 
 closed_set! {
     /// Why an event was rejected, in the order of the stages; where several apply, the earliest names it.

@@ -144,6 +144,7 @@ mod tests {
                 delivery_attempt: None,
                 attributes: BTreeMap::new(),
             },
+            replays: None,
             receipt: Box::new(Withdrawn(withdrawn)),
         }
     }

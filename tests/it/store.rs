@@ -116,7 +116,7 @@ async fn a_dead_letter_that_postgres_refuses_is_kept_as_its_bytes() {
     let words = rig.words(["not json", "picky, not json"]).await;
     assert_eq!(words, ["decode", "database"]);
     let record: Vec<u8> = sqlx::query_scalar(
-        "SELECT record FROM dead_letter_outbox JOIN dead_letters USING (id) WHERE reason = 'database'",
+        "SELECT record FROM dead_letter_outbox JOIN dead_letters ON id = letter WHERE reason = 'database'",
     )
     .fetch_one(rig.pool())
     .await

@@ -245,6 +245,7 @@ impl Feeder<'_> {
                 attributes: Arc::clone(&self.ingestion.attributes),
                 too_large,
             },
+            replays: None,
             receipt: Box::new(receipt),
         };
         let sent = shutdown.soft().run_until_cancelled(self.deliveries.send(delivery)).await.context("told to stop")?;

@@ -37,6 +37,7 @@ pub(super) fn delivery(subscription: &Arc<str>, message: Message, handler: Handl
             delivery_attempt: handler.delivery_attempt(),
             attributes: message.attributes.into_iter().collect(),
         },
+        replays: None,
         receipt: Box::new(Lease { handler, _place: place }),
     }
 }

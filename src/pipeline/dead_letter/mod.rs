@@ -1,10 +1,17 @@
 //! A dead letter: a rejected event with all of its reasons, its exact bytes and where it came from.
 //! It is born in the transaction that rejected it; [`crate::dead_letters`] ships it from there.
 
+mod again;
+mod close;
 mod insert;
+mod open;
+mod outbox;
+mod rollup;
 mod scribe;
+mod status;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -20,9 +27,16 @@ use crate::events::EventKind;
 use crate::hex::hex;
 use crate::intake::{Delivery, Origin};
 
+pub use close::{CHANGE_SCHEMA, close};
+pub use outbox::FOLDER;
+pub use status::Status;
+
+pub(super) use again::reject_again;
 pub(super) use insert::insert;
+pub(super) use open::{Open, lock};
 pub(super) use scribe::Scribe;
 
+use rollup::Counted;
 use scribe::Message;
 
 /// A rejected event, as it is stored.
@@ -45,6 +59,10 @@ pub struct DeadLetter {
     position: u32,
     received_at: DateTime<Utc>,
     failed_at: DateTime<Utc>,
+    /// How often it has been judged, this time included.
+    attempt: i32,
+    /// Of the payload.
+    bytes: u64,
     /// The JSON record, without a line end.
     record: Vec<u8>,
     /// A payload that gets an object of its own.
@@ -63,7 +81,8 @@ struct Record<'a> {
     errors: &'a [Violation],
     failed_at: DateTime<Utc>,
     received_at: DateTime<Utc>,
-    attempt: u32,
+    published_at: DateTime<Utc>,
+    attempt: i32,
     position: u32,
     source: &'a Origin,
     delivery_id: &'a str,
@@ -94,7 +113,7 @@ struct Reference<'a> {
 }
 
 /// The version of the record's fields.
-const SCHEMA: &str = "purser.dead_letter/1";
+pub const SCHEMA: &str = "purser.dead_letter/1";
 /// The folder of payloads that have an object of their own.
 pub const PAYLOADS: &str = "dead-letter/payloads";
 
@@ -118,8 +137,9 @@ impl DeadLetter {
             None => format!("{}:{}#{position}", K::NAME, delivery.id),
         };
         let oversize = rejection.reason == Reason::Oversize;
+        let replays = delivery.replays.as_ref();
         let mut letter = DeadLetter {
-            id: deterministic_id(&event_id, &sha256),
+            id: replays.map_or_else(|| deterministic_id(&event_id, &sha256), |replays| replays.letter),
             kind: K::NAME,
             reason: rejection.reason,
             fingerprint: fingerprint(K::NAME, rejection),
@@ -131,6 +151,8 @@ impl DeadLetter {
             position,
             received_at: delivery.received_at,
             failed_at: Utc::now(),
+            attempt: replays.map_or(1, |replays| replays.attempt.saturating_add(1)),
+            bytes: delivery.bytes(),
             record: Vec::new(),
             payload: (oversize && left_in_file.is_none()).then(|| delivery.payload.clone()),
         };
@@ -153,8 +175,9 @@ impl DeadLetter {
         letter.errors.clear();
         let bare = serde_json::json!({
             "schema": SCHEMA, "id": letter.id, "kind": letter.kind, "reason": letter.reason, "class": letter.class,
-            "failed_at": letter.failed_at, "received_at": letter.received_at, "position": position,
-            "payload": letter.bare_payload(delivery),
+            "failed_at": letter.failed_at, "received_at": letter.received_at, "published_at": delivery.published_at,
+            "attempt": letter.attempt, "position": position, "payload": letter.bare_payload(delivery),
+            "delivery": in_base64(&serde_json::json!({"delivery_id": delivery.id, "source": delivery.origin})),
         });
         letter.record = bare.to_string().into_bytes();
         letter
@@ -175,7 +198,8 @@ impl DeadLetter {
             errors: &self.errors,
             failed_at: self.failed_at,
             received_at: self.received_at,
-            attempt: 1,
+            published_at: delivery.published_at,
+            attempt: self.attempt,
             position: self.position,
             source: &delivery.origin,
             delivery_id: &delivery.id,
@@ -214,12 +238,31 @@ impl DeadLetter {
         serde_json::json!({"encoding": encoding, "data": BASE64_STANDARD.encode(&bytes), "bytes": delivery.bytes()})
     }
 
-    fn codes(&self) -> Vec<Code> {
-        let mut codes: Vec<Code> = self.errors.iter().map(|error| error.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes
+    fn codes(&self) -> Vec<&'static str> {
+        let codes: BTreeSet<Code> = self.errors.iter().map(|error| error.code).collect();
+        codes.into_iter().map(Code::as_str).collect()
     }
+
+    /// For `string_to_array` at commas.
+    fn codes_joined(&self) -> String {
+        self.codes().join(",")
+    }
+
+    /// For `string_to_array` at line ends.
+    fn causes_joined(&self) -> String {
+        let causes: Vec<String> = causes(&self.errors).into_iter().collect();
+        without_nul(&causes.join("\n"))
+    }
+
+    fn counted(&self, first_failed: DateTime<Utc>) -> Counted<'_> {
+        let waits = self.class == Class::WhenReferenceAppears;
+        Counted { kind: self.kind, reason: self.reason.as_str(), codes: self.codes(), failed_at: first_failed, waits }
+    }
+}
+
+/// Nothing in it can be what Postgres refused.
+fn in_base64(value: &serde_json::Value) -> String {
+    BASE64_STANDARD.encode(value.to_string())
 }
 
 /// A uuid (version 8, RFC 9562) that is the same whenever event and payload are.
@@ -232,17 +275,17 @@ fn deterministic_id(event_id: &str, payload_sha256: &[u8]) -> Uuid {
 
 /// Kind, reason, and what is wrong where; places in an array count as one place.
 fn fingerprint(kind: &str, rejection: &Rejection) -> String {
-    let causes: std::collections::BTreeSet<String> = rejection
-        .violations
-        .iter()
-        .map(|violation| format!("{} {}", violation.code, without_indexes(&violation.path)))
-        .collect();
     let mut hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(rejection.reason.as_str());
-    for cause in causes {
+    for cause in causes(&rejection.violations) {
         hash.update([0]);
         hash.update(cause);
     }
     hex(&hash.finalize()[..8])
+}
+
+/// What is wrong, and where: each once, in order.
+fn causes(violations: &[Violation]) -> BTreeSet<String> {
+    violations.iter().map(|violation| format!("{} {}", violation.code, without_indexes(&violation.path))).collect()
 }
 
 fn without_indexes(path: &str) -> String {

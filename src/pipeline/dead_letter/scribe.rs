@@ -36,7 +36,8 @@ impl<'d> Scribe<'d> {
             Some(message) => self.message.insert(message),
             None => {
                 let json = decode(&delivery.payload).ok();
-                self.message.insert(Message { delivery: event.delivery, json, kept_in: None })
+                let kept_in = delivery.replays.as_ref().and_then(|replays| replays.kept_in);
+                self.message.insert(Message { delivery: event.delivery, json, kept_in })
             }
         };
         let letter = if event.refusals > 1 { DeadLetter::bare::<K> } else { DeadLetter::new::<K> };

@@ -42,7 +42,7 @@ async fn several_events_are_answered_one_by_one() {
     assert_eq!((status, summary), (200, expected));
 
     let (record, position): (Vec<u8>, i32) =
-        sqlx::query_as("SELECT record, position FROM dead_letter_outbox JOIN dead_letters USING (id)")
+        sqlx::query_as("SELECT record, position FROM dead_letter_outbox JOIN dead_letters ON id = letter")
             .fetch_one(service.rig.pool())
             .await
             .unwrap();

@@ -56,7 +56,7 @@ async fn a_dead_letter_says_which_record_of_which_file_it_was() {
     let path = back.write("purchases.ndjson", mixed().join("\n"));
     back.counts(&path).await;
     let (delivery, record): (String, Vec<u8>) = sqlx::query_as(
-        "SELECT delivery_id, record FROM dead_letters JOIN dead_letter_outbox USING (id) WHERE reason = 'decode'",
+        "SELECT delivery_id, record FROM dead_letters JOIN dead_letter_outbox ON letter = id WHERE reason = 'decode'",
     )
     .fetch_one(back.rig.pool())
     .await

@@ -13,7 +13,6 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use private_postgres::testing::{TestDatabase, database_with};
 use purser::intake::{Delivery, Origin, Receipt, Source};
-use purser::pipeline::check_references::References;
 use purser::pipeline::worker::BatchLimits;
 use purser::pipeline::{Outcome, Pipeline};
 use purser::shutdown::Shutdown;
@@ -45,13 +44,7 @@ impl Rig {
     /// A pipeline on a database that somebody else keeps.
     pub fn on(url: &str) -> Rig {
         let pool = database::connect(url, 10).unwrap();
-        let pipeline = Pipeline {
-            references: References::new(pool.clone()),
-            pool,
-            metrics: Arc::new(Metrics::default()),
-            shutdown: Shutdown::default(),
-            max_event_bytes: 1 << 20,
-        };
+        let pipeline = Pipeline::new(pool, Arc::new(Metrics::default()), Shutdown::default(), 1 << 20);
         Rig { pipeline, url: url.to_owned(), _database: None }
     }
 
@@ -176,7 +169,10 @@ pub fn delivery_with(
         attributes: Default::default(),
     };
     let received_at = Utc::now();
-    (Delivery { id, payload, published_at, received_at, origin, receipt: Box::new(Told(sender)) }, receiver)
+    (
+        Delivery { id, payload, published_at, received_at, origin, replays: None, receipt: Box::new(Told(sender)) },
+        receiver,
+    )
 }
 
 /// `stored`, `duplicate`, `ignored`, or the reason of the rejection.
