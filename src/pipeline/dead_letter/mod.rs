@@ -86,6 +86,7 @@ struct Record<'a> {
     position: u32,
     source: &'a Origin,
     delivery_id: &'a str,
+    event_key: Option<&'a str>,
     keys: BTreeMap<&'static str, String>,
     payload: Payload<'a>,
     processor: Processor,
@@ -175,8 +176,9 @@ impl DeadLetter {
         letter.errors.clear();
         let bare = serde_json::json!({
             "schema": SCHEMA, "id": letter.id, "kind": letter.kind, "reason": letter.reason, "class": letter.class,
-            "failed_at": letter.failed_at, "received_at": letter.received_at, "published_at": delivery.published_at,
-            "attempt": letter.attempt, "position": position, "payload": letter.bare_payload(delivery),
+            "fingerprint": letter.fingerprint, "failed_at": letter.failed_at, "received_at": letter.received_at,
+            "published_at": delivery.published_at, "attempt": letter.attempt, "position": position,
+            "payload": letter.bare_payload(delivery),
             "delivery": in_base64(&serde_json::json!({"delivery_id": delivery.id, "source": delivery.origin})),
         });
         letter.record = bare.to_string().into_bytes();
@@ -203,6 +205,7 @@ impl DeadLetter {
             position: self.position,
             source: &delivery.origin,
             delivery_id: &delivery.id,
+            event_key: self.event_key.as_deref(),
             keys,
             payload: self.payload(delivery, message, sha256),
             processor: Processor { version: env!("CARGO_PKG_VERSION"), instance: &INSTANCE },

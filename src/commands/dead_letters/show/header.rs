@@ -3,8 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::commands::dead_letters::plain::{beginning, plain};
 use super::violation::Violation;
+use crate::commands::dead_letters::plain::{beginning, plain};
 use crate::dead_letters::records::Entry;
 
 /// More characters of a value are only counted.

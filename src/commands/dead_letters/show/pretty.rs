@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::page::Page;
-use crate::commands::dead_letters::plain::plain;
 use super::violation::Violation;
+use crate::commands::dead_letters::plain::plain;
 use crate::pipeline::decode::Json;
 
 /// More characters of a text are only counted.
