@@ -288,7 +288,12 @@ fn fingerprint(kind: &str, rejection: &Rejection) -> String {
 
 /// What is wrong, and where: each once, in order.
 fn causes(violations: &[Violation]) -> BTreeSet<String> {
-    violations.iter().map(|violation| format!("{} {}", violation.code, without_indexes(&violation.path))).collect()
+    causes_of(violations.iter().map(|violation| (violation.code, violation.path.as_str())))
+}
+
+/// The causes of violations with these codes at these paths.
+pub(crate) fn causes_of<'v>(violations: impl Iterator<Item = (Code, &'v str)>) -> BTreeSet<String> {
+    violations.map(|(code, path)| format!("{code} {}", without_indexes(path))).collect()
 }
 
 fn without_indexes(path: &str) -> String {
