@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::domain::Split;
 use crate::pipeline::worker::BatchLimits;
@@ -93,6 +93,9 @@ pub struct PipelineConfig {
     /// Batches that are decided at once
     #[arg(long, env = "BATCHES_IN_FLIGHT", default_value_t = 4)]
     pub batches_in_flight: usize,
+    /// Try dead letters again by themselves as soon as the users and articles that they waited for appear
+    #[arg(long, env = "HEAL", action = ArgAction::Set, default_value_t = true)]
+    pub heal: bool,
 }
 
 impl PipelineConfig {

@@ -14,7 +14,7 @@ use crate::api::{self, Api, Ctr, Tokens};
 use crate::blob::Blob;
 use crate::config::Config;
 use crate::database;
-use crate::dead_letters::{Shipper, ship_until_stopped};
+use crate::dead_letters::{Archive, Replay, Shipper, Status, heal_until_stopped, ship_until_stopped};
 use crate::events::{KINDS, Kind, Premises};
 use crate::health::Health;
 use crate::intake::Source;
@@ -94,7 +94,10 @@ impl Service {
         let mut result = self.wait_for_the_schema().await;
         let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         match &result {
-            Ok(()) if roles.worker => KINDS.iter().for_each(|kind| self.work(kind, &mut parts)),
+            Ok(()) if roles.worker => {
+                KINDS.iter().for_each(|kind| self.work(kind, &mut parts));
+                self.heal(&mut parts);
+            }
             Ok(()) => {}
             Err(_) => self.shutdown.stop(),
         }
@@ -121,6 +124,15 @@ impl Service {
     async fn wait_for_the_schema(&self) -> anyhow::Result<()> {
         database::wait_until_it_answers(&self.pool, &self.shutdown).await?;
         database::require_current_schema(&self.pool).await
+    }
+
+    /// Starts what tries dead letters again once they have what they waited for.
+    fn heal(&self, parts: &mut JoinSet<anyhow::Result<()>>) {
+        if self.config.pipeline.heal {
+            let archive = Archive { pool: self.pool.clone(), blob: self.shipper.blob.clone() };
+            let replay = Replay { pipeline: self.pipeline.clone(), archive, becomes: Status::Healed };
+            parts.spawn(heal_until_stopped(replay));
+        }
     }
 
     /// Starts what a worker does for one kind.

@@ -1,12 +1,31 @@
 //! Dead letters after their birth: from the database, where a rejecting transaction leaves them
 //! (see [`crate::pipeline::dead_letter`]), to the blob store, where reviewers find them.
 
+mod archive;
 mod filter;
 pub mod groups;
+mod heal;
+mod record;
 pub mod records;
+mod replay;
 mod segments;
 mod ship;
 
 pub use crate::pipeline::dead_letter::{FOLDER, Status, close};
+pub use archive::{Archive, Letter, Unreadable};
 pub use filter::Filter;
+pub use heal::heal_until_stopped;
+pub use record::{Payload, Record};
+pub use replay::{Interrupted, Replay, Replayed, Tally};
 pub use ship::{Shipper, ship_until_stopped};
+
+/// Database or blob store do not answer. What was done by then stays done.
+#[derive(Debug, thiserror::Error)]
+pub enum Away {
+    /// The blob store did not take or give an object.
+    #[error("the blob store does not work: {0}")]
+    Blob(#[from] object_store::Error),
+    /// The database could not be asked.
+    #[error("postgres is unavailable: {0}")]
+    Database(#[from] sqlx::Error),
+}

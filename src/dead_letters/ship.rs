@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::segments;
+use super::{Away, segments};
 use crate::blob::Blob;
 use crate::health::Health;
 use crate::pipeline::dead_letter::PAYLOADS;
@@ -46,17 +46,6 @@ pub struct Shipper {
     pub metrics: Arc<Metrics>,
 }
 
-/// Why a round of shipping ended early; what is left is shipped later.
-#[derive(Debug, thiserror::Error)]
-pub enum NotShipped {
-    /// The blob store did not take an object.
-    #[error("the blob store does not work: {0}")]
-    Blob(#[from] object_store::Error),
-    /// The database could not be asked.
-    #[error("postgres is unavailable: {0}")]
-    Database(#[from] sqlx::Error),
-}
-
 /// Ships until the soft stop, whatever goes wrong in between.
 pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
     let mut failing = false;
@@ -71,7 +60,7 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(%error, "dead letters wait to be shipped");
                 }
-                if let NotShipped::Blob(_) = error {
+                if let Away::Blob(_) = error {
                     shipper.health.fails("blob", "dead letters", "wait: the blob store does not take them");
                 }
                 PAUSE_AFTER_FAILURE
@@ -88,7 +77,7 @@ impl Shipper {
     ///
     /// # Errors
     /// When the blob store or the database is away. What was shipped by then stays shipped.
-    pub async fn ship(&self) -> Result<usize, NotShipped> {
+    pub async fn ship(&self) -> Result<usize, Away> {
         let mut shipped = 0;
         loop {
             let assigned = segments::assign(&self.pool).await?;
@@ -107,7 +96,7 @@ impl Shipper {
             .await
     }
 
-    async fn ship_segment(&self, segment: Uuid, object: &str) -> Result<usize, NotShipped> {
+    async fn ship_segment(&self, segment: Uuid, object: &str) -> Result<usize, Away> {
         let records = self.records(segment).await?;
         // Another shipper was faster, and its records have left the outbox.
         if records.is_empty() {
@@ -138,7 +127,7 @@ impl Shipper {
         .await
     }
 
-    async fn ship_payload(&self, entry: Uuid) -> Result<(), NotShipped> {
+    async fn ship_payload(&self, entry: Uuid) -> Result<(), Away> {
         let payload: Option<(Uuid, Vec<u8>)> =
             sqlx::query_as("SELECT letter, payload FROM dead_letter_outbox WHERE entry = $1")
                 .bind(entry)

@@ -28,8 +28,8 @@ use crate::pipeline::check_references::{Known, Reference, References};
 use crate::pipeline::decode::Json;
 use crate::pipeline::verdict::Violation;
 use crate::pipeline::worker::{self, BatchLimits};
-use crate::pipeline::{Pipeline, Unavailable};
-use crate::shutdown::Shutdown;
+use crate::pipeline::{Pipeline, Unavailable, process};
+use crate::shutdown::{Shutdown, Stopped};
 
 pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
@@ -61,6 +61,7 @@ impl PartialSchema for KindName {
 
 impl ToSchema for KindName {}
 
+type Processing = BoxFuture<'static, Result<(), Stopped>>;
 type Checking<'a> = BoxFuture<'a, Result<Verdicts, Unavailable>>;
 
 /// A kind of event with its type erased, for whoever treats all kinds alike.
@@ -83,6 +84,7 @@ pub struct Kind {
     /// A good event: [`EventKind::EXAMPLE`].
     pub example: &'static str,
     decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
+    process: fn(Pipeline, Source, Vec<Delivery>) -> Processing,
     check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
 }
 
@@ -99,6 +101,9 @@ impl Kind {
             example: K::EXAMPLE,
             decide: |pipeline, source, deliveries, limits| {
                 Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
+            },
+            process: |pipeline, source, deliveries| {
+                Box::pin(async move { process::<K>(&pipeline, source, deliveries).await })
             },
             check: |deliveries, max_event_bytes, references| {
                 Box::pin(check::check::<K>(deliveries, max_event_bytes, references))
@@ -124,6 +129,14 @@ impl Kind {
         limits: BatchLimits,
     ) -> anyhow::Result<()> {
         (self.decide)(pipeline, source, deliveries, limits).await
+    }
+
+    /// Decides one batch: [`process`] for this kind.
+    ///
+    /// # Errors
+    /// As `process`.
+    pub async fn process(&self, pipeline: Pipeline, source: Source, deliveries: Vec<Delivery>) -> Result<(), Stopped> {
+        (self.process)(pipeline, source, deliveries).await
     }
 
     /// Says what would be decided, and decides nothing: [`check::check`] of this kind.

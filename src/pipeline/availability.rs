@@ -10,6 +10,16 @@ use crate::shutdown::Stopped;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long a question or a transaction may take before its connection is given up as frozen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Work of the background, unless it takes too long.
+pub(crate) async fn in_time<T, E: Into<Unavailable>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Unavailable> {
+    tokio::time::timeout(PATIENCE, work).await.map_err(|_| Unavailable::Frozen(PATIENCE))?.map_err(Into::into)
+}
+
 /// One task that may have to wait for the database, however often.
 pub(super) struct Outage<'p> {
     pipeline: &'p Pipeline,

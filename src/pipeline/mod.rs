@@ -28,6 +28,7 @@ use crate::events::{ContentHash, EventKind};
 use crate::intake::{Delivery, Source};
 use crate::shutdown::{Shutdown, Stopped};
 use crate::telemetry::Metrics;
+pub(crate) use availability::in_time;
 use check_references::References;
 use dead_letter::DeadLetter;
 use verdict::Rejection;

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool};
-use tokio::time::timeout;
 
 use super::UNKNOWN;
 use super::counts::{Deltas, Events};
@@ -20,15 +19,13 @@ use super::users::{self, Pairs, Sightings};
 use crate::events::Premises;
 use crate::pipeline::borrowed::Borrowed;
 use crate::pipeline::check_references::{References, Shopper};
-use crate::pipeline::{Unavailable, shard};
+use crate::pipeline::{Unavailable, in_time, shard};
 use crate::shutdown::Shutdown;
 
 /// The advisory lock on events of unknown shoppers.
 const LOCK: i64 = 0x7075_7273_6162;
 /// How long nothing is looked for, at the least; looking takes up a tenth of the time, at the most.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a question or a transaction may take before its connection is given up as frozen.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Users who are looked for at once.
 const LOOKED_FOR: i64 = 5000;
 /// Users who are moved in one transaction, and events of theirs: so few that nobody waits long for it.
@@ -86,10 +83,6 @@ async fn move_all(pool: &PgPool, shutdown: &Shutdown) -> Result<Duration, Unavai
             _ => return Ok(looking),
         }
     }
-}
-
-async fn in_time<T, E: Into<Unavailable>>(work: impl Future<Output = Result<T, E>>) -> Result<T, Unavailable> {
-    timeout(PATIENCE, work).await.map_err(|_| Unavailable::Frozen(PATIENCE))?.map_err(Into::into)
 }
 
 /// The next who wait for their shopper.
