@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -65,6 +67,24 @@ impl Blob {
     /// When the store does not say that it is.
     pub async fn put(&self, object: &str, bytes: Bytes) -> object_store::Result<()> {
         self.store.put(&Path::from(object), bytes.into()).await.map(drop)
+    }
+
+    /// The objects below a folder, and how many bytes each has, in no order.
+    pub fn list(&self, folder: &str) -> BoxStream<'static, object_store::Result<(String, u64)>> {
+        let found = self.store.list(Some(&Path::from(folder)));
+        found.map_ok(|object| (object.location.to_string(), object.size)).boxed()
+    }
+
+    /// Whether there is an object of this name.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn has(&self, object: &str) -> object_store::Result<bool> {
+        match self.store.head(&Path::from(object)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads an object.

@@ -68,7 +68,7 @@ async fn check(kind: &Kind, args: &Args, checked: &mut Checked) -> anyhow::Resul
                 .map(|(record, number)| delivery(&object, number, &attributes, record))
                 .collect();
             let verdicts = kind.check(&deliveries, args.max_event_bytes, references.as_ref()).await?;
-            if !answer(&checked.describe(&deliveries, &verdicts, args.json)?)? {
+            if !answer(checked.describe(&deliveries, &verdicts, args.json)?)? {
                 return Ok(());
             }
         }

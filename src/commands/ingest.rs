@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();
     let summary = summary?;
-    answer(&describe(&summary))?;
+    answer(describe(&summary))?;
     if let Some(blob) = blob {
         ship(&ingestion.pipeline, blob).await;
     }

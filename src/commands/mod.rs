@@ -47,8 +47,7 @@ enum Command {
     /// Dry run: a verdict per record, nothing written
     Check(check::Args),
     /// What was rejected, why, and what is done about it
-    #[command(subcommand)]
-    DeadLetters(dead_letters::Command),
+    DeadLetters(dead_letters::Args),
 }
 
 impl Cli {
@@ -67,7 +66,7 @@ impl Cli {
             Command::Import(args) => return import::run(args).await,
             Command::Ingest(args) => return ingest::run(args).await,
             Command::Check(args) => return check::run(args).await,
-            Command::DeadLetters(command) => return dead_letters::run(command).await,
+            Command::DeadLetters(args) => return dead_letters::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

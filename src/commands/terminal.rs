@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::intake::files::Reporter;
 
 /// Writes to standard output. `false` when whoever read it has gone away, which is no error.
-pub(super) fn answer(text: &str) -> io::Result<bool> {
+pub(super) fn answer(text: impl AsRef<[u8]>) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }

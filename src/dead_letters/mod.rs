@@ -2,11 +2,13 @@
 //! (see [`crate::pipeline::dead_letter`]), to the blob store, where reviewers find them.
 
 mod archive;
+pub mod discard;
 mod filter;
 pub mod groups;
 mod heal;
 mod record;
 pub mod records;
+pub mod reindex;
 mod replay;
 mod segments;
 mod ship;

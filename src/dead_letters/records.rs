@@ -110,6 +110,16 @@ pub async fn entry(pool: &PgPool, id: Uuid) -> sqlx::Result<Option<Entry>> {
     Ok(row.map(Entry::of))
 }
 
+/// How many match.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count(pool: &PgPool, filter: &Filter) -> sqlx::Result<i64> {
+    let mut sql = QueryBuilder::new("SELECT count(*) FROM dead_letters AS letter WHERE ");
+    filter.push(&mut sql);
+    sql.build_query_scalar().persistent(false).fetch_one(pool).await
+}
+
 fn select() -> QueryBuilder<Postgres> {
     QueryBuilder::new(
         "SELECT letter.id, letter.kind, letter.reason, letter.class, letter.fingerprint, letter.causes,

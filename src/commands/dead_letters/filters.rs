@@ -13,6 +13,9 @@ use crate::domain::parse_instant_or_age;
 use crate::events::KINDS;
 use crate::pipeline::verdict::{Code, Reason};
 
+/// What is said when something long was stopped.
+pub(super) const GO_ON: &str = "stopped before the end: the same command goes on from here";
+
 /// What every one of them must be.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
@@ -57,8 +60,7 @@ pub(super) struct Meant {
 impl Which {
     /// Those of this status.
     pub(super) fn with(self, status: &WithStatus) -> Filter {
-        let status = Status::ALL.iter().find(|known| known.as_str() == status.status).copied();
-        Filter { status, ..self.filter(Vec::new()) }
+        Filter { status: Status::named(&status.status), ..self.filter(Vec::new()) }
     }
 
     fn filter(self, ids: Vec<Uuid>) -> Filter {
@@ -76,20 +78,16 @@ impl Meant {
 }
 
 fn reason() -> impl clap::builder::TypedValueParser<Value = Reason> {
-    PossibleValuesParser::new(words(Reason::ALL, Reason::as_str))
-        .try_map(|word| named(Reason::ALL, Reason::as_str, &word))
+    let words = PossibleValuesParser::new(words(Reason::ALL, Reason::as_str));
+    words.try_map(|word| Reason::named(&word).ok_or("not known"))
 }
 
 fn code() -> impl clap::builder::TypedValueParser<Value = Code> {
-    PossibleValuesParser::new(words(Code::ALL, Code::as_str)).try_map(|word| named(Code::ALL, Code::as_str, &word))
+    PossibleValuesParser::new(words(Code::ALL, Code::as_str)).try_map(|word| Code::named(&word).ok_or("not known"))
 }
 
-fn words<T: Copy + 'static>(all: &'static [T], word: fn(T) -> &'static str) -> impl Iterator<Item = &'static str> {
+fn words<T: Copy>(all: &'static [T], word: fn(T) -> &'static str) -> impl Iterator<Item = &'static str> {
     all.iter().map(move |one| word(*one))
-}
-
-fn named<T: Copy>(all: &[T], word: fn(T) -> &'static str, text: &str) -> Result<T, String> {
-    all.iter().find(|one| word(**one) == text).copied().ok_or_else(|| format!("{text} is not known"))
 }
 
 fn instant_or_age(text: &str) -> Result<DateTime<Utc>, String> {

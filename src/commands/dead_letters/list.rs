@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 
+use super::causes::cause;
 use super::filters::{self, Which, WithStatus};
-use super::plain::{beginning, plain};
+use super::plain::plain;
 use super::table::{Side, table};
 use crate::commands::terminal::{answer, remark};
 use crate::config::DatabaseConfig;
@@ -35,8 +36,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let more = groups.len() as i64 > limit;
     groups.truncate(limit as usize);
     match json {
-        true => answer(&lines(&groups)?)?,
-        false => answer(&as_table(&groups))?,
+        true => answer(lines(&groups)?)?,
+        false => answer(as_table(&groups))?,
     };
     match (groups.is_empty(), more) {
         (true, _) => remark("no dead letters match"),
@@ -82,23 +83,13 @@ fn row(group: &Group) -> [String; 10] {
         format!("{:.1}%", share * 100.0),
         kind.clone(),
         reason.clone(),
-        wrong(group),
+        cause(group),
         time(*first_seen),
         time(*last_seen),
         fingerprint.clone(),
         sample_id.to_string(),
         waiting.join(", "),
     ]
-}
-
-/// The first thing that is wrong, and how many more are.
-fn wrong(group: &Group) -> String {
-    let Some(first) = group.causes.first() else { return "-".to_owned() };
-    let more = match group.causes.len() - 1 {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{} {}{more}", plain(&first.code), beginning(&first.path, 60)).replace("  ", " ")
 }
 
 fn time(instant: DateTime<Utc>) -> String {

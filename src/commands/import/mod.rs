@@ -131,7 +131,7 @@ async fn import(plan: Plan, shutdown: &Shutdown) -> anyhow::Result<u64> {
     let mut all_wrong = 0;
     for Loaded { table, merge, wrong } in loads {
         let Merged { inserted, updated, unchanged } = merge.finish().await?;
-        answer(&format!("{table}: {inserted} new, {updated} updated, {unchanged} unchanged, {wrong} wrong\n"))?;
+        answer(format!("{table}: {inserted} new, {updated} updated, {unchanged} unchanged, {wrong} wrong\n"))?;
         all_wrong += wrong;
     }
     Ok(all_wrong)

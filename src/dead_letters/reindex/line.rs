@@ -66,6 +66,7 @@ struct Record {
     errors: Vec<Wrong>,
     failed_at: DateTime<Utc>,
     received_at: DateTime<Utc>,
+    #[serde(default = "first")]
     attempt: i32,
     position: i32,
     #[serde(default)]
@@ -78,6 +79,11 @@ struct Record {
     payload: Payload,
     #[serde(default)]
     reference: Option<Lacking>,
+}
+
+/// Before there were attempts, a record was of the first.
+const fn first() -> i32 {
+    1
 }
 
 #[derive(Deserialize)]
