@@ -13,6 +13,7 @@ mod golden;
 mod orders;
 mod pubsub;
 mod references;
+mod replay;
 mod schema;
 mod sessions;
 mod store;
