@@ -112,7 +112,7 @@ impl Shipper {
         }
         self.blob.put(object, lines.into()).await?;
         if self.let_go(segment).await? {
-            self.metrics.shipped.inc_by(records.len() as u64);
+            self.metrics.dead_letters_shipped.inc_by(records.len() as u64);
         }
         Ok(records.len())
     }

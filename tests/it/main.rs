@@ -17,3 +17,4 @@ mod schema;
 mod sessions;
 mod store;
 mod support;
+mod telemetry;

@@ -1,0 +1,3 @@
+//! What a process tells of itself.
+
+mod metrics;
