@@ -27,7 +27,7 @@ pub enum Source {
 
 impl Source {
     /// All of them.
-    pub const ALL: &'static [Source] = &[Source::PubSub, Source::Http, Source::File];
+    pub const ALL: &'static [Source] = &[Source::PubSub, Source::Http, Source::File, Source::Replay];
 
     /// The word in ledger and metrics.
     #[must_use]

@@ -103,9 +103,9 @@ metrics! {
     pubsub_connects: Counter,
     /// Whether the breaker holds a kind back: 1 or 0.
     breaker_open: Family<KindLabel, Gauge>,
-    /// Dead letters that are durable in the blob store.
+    /// Dead letters, and changes of their status, that are durable in the blob store.
     dead_letters_shipped: Counter,
-    /// Dead letters in the database that wait to be shipped, as last counted.
+    /// Dead letters, and changes of their status, that wait in the database to be shipped, as last counted.
     dead_letters_waiting: Gauge,
     /// Connections of the database pool, by what they do.
     database_pool_connections: Family<PoolLabel, Gauge>,
