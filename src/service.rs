@@ -67,6 +67,7 @@ impl Service {
         if config.http.http_allow_anonymous && config.http.api_token.is_none() {
             tracing::warn!(addr = %config.http.http_addr, "everybody who can reach this may see personal data");
         }
+        metrics.watch(&pool);
         let health = Health::default();
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
         let pipeline =

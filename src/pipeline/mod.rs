@@ -27,7 +27,7 @@ use sqlx::PgPool;
 use crate::events::{ContentHash, EventKind};
 use crate::intake::{Delivery, Source};
 use crate::shutdown::{Shutdown, Stopped};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Flight, Metrics, Stage};
 pub(crate) use availability::in_time;
 use check_references::References;
 use dead_letter::DeadLetter;
@@ -124,9 +124,10 @@ impl Pipeline {
     }
 
     /// The same pipeline, which decides every batch in a transaction of its own as ever, and rolls it back.
+    /// What is not kept is not counted either.
     #[must_use]
     pub fn dry_run(self) -> Self {
-        Pipeline { dry_run: true, ..self }
+        Pipeline { dry_run: true, metrics: Arc::default(), ..self }
     }
 }
 
@@ -141,10 +142,14 @@ pub async fn process<K: EventKind>(
     source: Source,
     deliveries: Vec<Delivery>,
 ) -> Result<(), Stopped> {
-    let drafts = validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes);
-    let judged = validate::check_references(pipeline, &deliveries, drafts).await?;
-    let decided = store::commit(pipeline, source, &deliveries, judged).await?;
-    acknowledge(deliveries, decided);
+    let batch = Flight::begin(&pipeline.metrics, K::NAME, source, &deliveries);
+    let drafts = async { validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes) };
+    let drafts = batch.stage(Stage::DecodeAndValidate, drafts).await;
+    let judged = validate::check_references(pipeline, &deliveries, drafts);
+    let judged = batch.stage(Stage::CheckReferences, judged).await?;
+    let decided = batch.stage(Stage::Commit, store::commit(pipeline, source, &deliveries, judged)).await?;
+    batch.committed(decided.iter().map(|(_, outcome)| outcome));
+    batch.stage(Stage::Acknowledge, async { acknowledge(deliveries, decided) }).await;
     Ok(())
 }
 

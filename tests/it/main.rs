@@ -18,3 +18,4 @@ mod schema;
 mod sessions;
 mod store;
 mod support;
+mod telemetry;

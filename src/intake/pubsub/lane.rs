@@ -17,7 +17,7 @@ use super::pace::{Backoff, Silence, Step};
 use super::room::Room;
 use crate::health::Health;
 use crate::intake::Delivery;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Dependency, Metrics};
 
 /// Why a stream was given up.
 enum End {
@@ -185,6 +185,9 @@ impl Lane {
 
     fn works(&mut self) {
         if self.works != Some(true) {
+            if self.works == Some(false) {
+                self.metrics.outage_ended(Dependency::PubSub);
+            }
             self.works = Some(true);
             self.health.works(SERVICE, &self.client.options.subscription);
             tracing::info!(subscription = %self.subscription, "pulling");
@@ -193,8 +196,10 @@ impl Lane {
 
     fn fails(&mut self, problem: &Problem) {
         self.health.fails(SERVICE, &self.client.options.subscription, &problem.text);
+        self.metrics.retried(Dependency::PubSub);
         if self.works != Some(false) {
             self.works = Some(false);
+            self.metrics.outage_began(Dependency::PubSub);
             tracing::warn!(subscription = %self.subscription, why = problem.text, "cannot pull; trying again");
         }
     }

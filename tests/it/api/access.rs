@@ -101,9 +101,12 @@ async fn metrics_are_prometheus_text() {
     let service = Service::new().await;
     service.post("application/json", shop::purchase(Uuid::now_v7()).to_string()).await;
     let response = service.request("GET", "/metrics").send().await.unwrap();
-    assert!(response.headers()["content-type"].to_str().unwrap().contains("openmetrics-text"));
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     let text = response.text().await.unwrap();
-    assert!(text.contains(r#"purser_events_total{kind="purchase",outcome="stored",reason=""} 1"#), "{text}");
+    assert!(
+        text.contains(r#"purser_events_total{kind="purchase",source="http",outcome="stored",reason=""} 1"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use purser::health::Health;
 use purser::intake::pubsub::{self, Draining, Options, SERVICE};
 use purser::intake::{Delivery, Origin};
 use purser::shutdown::Shutdown;
-use purser::telemetry::Metrics;
+use purser::telemetry::{Dependency, Metrics};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

@@ -59,6 +59,20 @@ impl Worker {
         ready["checks"][service].as_str().unwrap_or_default().to_owned()
     }
 
+    /// What `/metrics` says of one series.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let value = |text: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+        };
+        value(&self.metrics().await)
+    }
+
+    /// All that `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        reqwest::get(format!("http://{}/metrics", self.addr)).await.unwrap().text().await.unwrap()
+    }
+
     /// Stops it as Ctrl-C would, and waits until it is done.
     pub async fn stop(self) {
         self.shutdown.stop();
