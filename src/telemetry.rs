@@ -25,6 +25,13 @@ pub struct EventLabels {
     pub reason: &'static str,
 }
 
+/// Labels of [`Metrics::breaker_open`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabels {
+    /// Kind of event.
+    pub kind: &'static str,
+}
+
 /// The counters of a process. Prometheus names begin with `purser_`.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -36,6 +43,8 @@ pub struct Metrics {
     pub shipped: Counter,
     /// Times that the connection to Pub/Sub was opened.
     pub pubsub_connects: Counter,
+    /// By kind, 1 while its events are held because too many of them were rejected.
+    pub breaker_open: Family<KindLabels, Gauge>,
 }
 
 impl Metrics {
@@ -47,6 +56,7 @@ impl Metrics {
         registry.register("postgres_outages", "Tasks that hold because Postgres is away", self.outages.clone());
         registry.register("dead_letters_shipped", "Dead letters durable in the blob store", self.shipped.clone());
         registry.register("pubsub_connects", "Times that a Pub/Sub stream was opened", self.pubsub_connects.clone());
+        registry.register("breaker_open", "1 while the events of a kind are held", self.breaker_open.clone());
         registry
     }
 
@@ -82,6 +92,10 @@ impl Metrics {
             };
             self.events.get_or_create(&EventLabels { kind: K::NAME, outcome, reason }).inc();
         }
+    }
+
+    pub(crate) fn breaker_open(&self, kind: &'static str, open: bool) {
+        self.breaker_open.get_or_create(&KindLabels { kind }).set(i64::from(open));
     }
 
     pub(crate) fn outage_began(&self) {

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
+use crate::breaker;
 use crate::database::{self, Schema};
 use crate::health::Health;
 
@@ -89,8 +90,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 )]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     let mut checks: BTreeMap<&str, String> =
-        [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
+        [("pubsub", OFF), ("blob", OFF), (breaker::SERVICE, CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
     checks.extend(api.health.checks());
+    checks.entry(breaker::SERVICE).and_modify(|state| if state == Health::OK { *state = CLOSED.to_owned() });
     let (postgres, schema) = tokio::join!(postgres(&api), schema(&api.pool));
     checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));

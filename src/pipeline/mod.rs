@@ -3,6 +3,7 @@
 mod availability;
 mod batch;
 pub(crate) mod borrowed;
+mod breaker;
 pub mod check;
 pub mod check_references;
 mod closed_set;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::breaker::Breaker;
 use crate::events::{ContentHash, EventKind};
 use crate::intake::{Delivery, Source};
 use crate::shutdown::{Shutdown, Stopped};
@@ -112,15 +114,23 @@ pub struct Pipeline {
     pub shutdown: Shutdown,
     /// Larger payloads are not looked into.
     pub max_event_bytes: usize,
+    /// What holds events from Pub/Sub back while too many of them are rejected.
+    breaker: Breaker,
     dry_run: bool,
 }
 
 impl Pipeline {
-    /// A pipeline with nothing in its cache.
+    /// A pipeline with nothing in its cache, which holds nothing back.
     #[must_use]
     pub fn new(pool: PgPool, metrics: Arc<Metrics>, shutdown: Shutdown, max_event_bytes: usize) -> Self {
-        let references = References::new(pool.clone());
-        Pipeline { pool, references, metrics, shutdown, max_event_bytes, dry_run: false }
+        let (references, breaker) = (References::new(pool.clone()), Breaker::off());
+        Pipeline { pool, references, metrics, shutdown, max_event_bytes, breaker, dry_run: false }
+    }
+
+    /// The same pipeline, behind a breaker.
+    #[must_use]
+    pub fn behind(self, breaker: Breaker) -> Self {
+        Pipeline { breaker, ..self }
     }
 
     /// The same pipeline, which decides every batch in a transaction of its own as ever, and rolls it back.
@@ -143,7 +153,11 @@ pub async fn process<K: EventKind>(
 ) -> Result<(), Stopped> {
     let drafts = validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes);
     let judged = validate::check_references(pipeline, &deliveries, drafts).await?;
+    // Held until the process stops softly: not acknowledged, delivered again.
+    let Some(admitted) = breaker::admit(pipeline, source, &deliveries, judged).await? else { return Ok(()) };
+    let (judged, pass) = admitted.split();
     let decided = store::commit(pipeline, source, &deliveries, judged).await?;
+    pass.decided(breaker::fact(&decided));
     acknowledge(deliveries, decided);
     Ok(())
 }
