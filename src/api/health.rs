@@ -89,10 +89,15 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
     ),
 )]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
-    let mut checks: BTreeMap<&str, String> =
-        [("pubsub", OFF), ("blob", OFF), (breaker::SERVICE, CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
+    let mut checks: BTreeMap<&str, String> = [("pubsub", OFF), ("blob", OFF), (breaker::SERVICE, CLOSED)]
+        .map(|(name, state)| (name, state.to_owned()))
+        .into();
     checks.extend(api.health.checks());
-    checks.entry(breaker::SERVICE).and_modify(|state| if state == Health::OK { *state = CLOSED.to_owned() });
+    checks.entry(breaker::SERVICE).and_modify(|state| {
+        if state == Health::OK {
+            *state = CLOSED.to_owned()
+        }
+    });
     let (postgres, schema) = tokio::join!(postgres(&api), schema(&api.pool));
     checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));

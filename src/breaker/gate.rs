@@ -49,16 +49,12 @@ impl Gate {
 
     /// The state. Waits until it was read.
     pub(crate) async fn switch(&self) -> Switch {
-        let mut switch = self.switch.subscribe();
-        match switch.wait_for(Option::is_some).await {
-            Ok(switch) => switch.clone().unwrap_or_else(|| Switch::closed(&self.subscription)),
-            // The gate itself is the sender.
-            Err(_) => std::future::pending().await,
-        }
+        let _ = self.switch.subscribe().wait_for(Option::is_some).await;
+        self.last_read().unwrap_or_else(|| Switch::closed(&self.subscription))
     }
 
     /// The state, where it was read.
-    pub(super) fn last_read(&self) -> Option<Switch> {
+    pub(crate) fn last_read(&self) -> Option<Switch> {
         self.switch.borrow().clone()
     }
 

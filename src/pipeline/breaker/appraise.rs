@@ -57,7 +57,9 @@ pub(super) async fn appraise<K: EventKind>(
     let known = sqlx::query_scalar("SELECT id FROM dead_letters WHERE id = ANY($1)").bind(ids);
     let known: Vec<Uuid> = known.fetch_all(conn.get()?).await?;
     conn.give_back();
-    known.iter().for_each(|id| drop(rejected.remove(id)));
+    for id in &known {
+        rejected.remove(id);
+    }
     let tally = Tally { accepted, rejected: rejected.len() as u64 };
     Ok(Appraisal { tally, waiting: waiting(rejected.into_values()) })
 }

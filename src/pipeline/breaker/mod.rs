@@ -50,14 +50,15 @@ pub(super) async fn admit<K: EventKind>(
 ) -> Result<Option<Admitted<K>>, Stopped> {
     let passage = pipeline.breaker.gate(K::NAME).filter(|_| source == Source::PubSub);
     let Some(passage) = passage else { return Ok(Some(Admitted { judged, pass: Pass::default() })) };
-    let soft = pipeline.shutdown.soft();
-    while let Some(switch) = soft.run_until_cancelled(passage.gate.switch()).await {
+    while let Some(switch) = state(pipeline, &passage).await {
         let pass = match switch.state {
             State::Forced => Some(passage.gate.enter_anyway(tally(&judged))),
             State::Closed => try_to_enter(pipeline, &passage, deliveries, &judged).await?,
             State::Open => {
                 drop(judged);
-                hold::<K>(pipeline, &passage, &switch, deliveries).await?;
+                if !hold::<K>(pipeline, &passage, &switch, deliveries).await? {
+                    return Ok(None);
+                }
                 judged = judge(pipeline, deliveries).await?;
                 None
             }
@@ -67,6 +68,14 @@ pub(super) async fn admit<K: EventKind>(
         }
     }
     Ok(None)
+}
+
+/// The state as last read. `None` when the process is to stop softly before it was read at all.
+async fn state(pipeline: &Pipeline, passage: &Passage) -> Option<Switch> {
+    match passage.gate.last_read() {
+        Some(switch) => Some(switch),
+        None => pipeline.shutdown.soft().run_until_cancelled(passage.gate.switch()).await,
+    }
 }
 
 /// What became of a batch, for the breaker: of events that were decided for the first time.
@@ -120,20 +129,20 @@ async fn try_to_enter<K: EventKind>(
     Ok(None)
 }
 
-/// Returns when the breaker is not open any more, or the process is to stop softly. Meanwhile judges the
-/// batch again from time to time, and tells the breaker.
+/// Returns `true` when the breaker is not open any more, `false` when the process is to stop softly before
+/// that. Meanwhile judges the batch again from time to time, and tells the breaker.
 async fn hold<K: EventKind>(
     pipeline: &Pipeline,
     passage: &Passage,
     switch: &Switch,
     deliveries: &[Delivery],
-) -> Result<(), Stopped> {
+) -> Result<bool, Stopped> {
     let held = passage.gate.hold(switch.revision);
     let mut pause = FIRST_PAUSE;
     loop {
         tokio::select! {
-            () = pipeline.shutdown.soft().cancelled() => return Ok(()),
-            () = passage.gate.changed(switch.revision) => return Ok(()),
+            () = pipeline.shutdown.soft().cancelled() => return Ok(false),
+            () = passage.gate.changed(switch.revision) => return Ok(true),
             () = sleep(pause) => {}
         }
         let judged = judge::<K>(pipeline, deliveries).await?;
