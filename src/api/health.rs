@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
+use crate::breaker;
 use crate::database::{self, Schema};
 use crate::health::Health;
 use crate::telemetry::{Dependency, Exposition};
@@ -86,9 +87,15 @@ const CLOSED: &str = "closed";
     ),
 )]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
-    let mut checks: BTreeMap<&str, String> =
-        [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
+    let mut checks: BTreeMap<&str, String> = [("pubsub", OFF), ("blob", OFF), (breaker::SERVICE, CLOSED)]
+        .map(|(name, state)| (name, state.to_owned()))
+        .into();
     checks.extend(api.health.checks());
+    checks.entry(breaker::SERVICE).and_modify(|state| {
+        if state == Health::OK {
+            *state = CLOSED.to_owned();
+        }
+    });
     let (postgres, schema) = tokio::join!(postgres(&api), schema(&api.pool));
     checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));

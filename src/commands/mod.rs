@@ -1,6 +1,7 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
 mod attributes;
+mod breaker;
 mod check;
 mod demo;
 mod import;
@@ -45,6 +46,8 @@ enum Command {
     Ingest(ingest::Args),
     /// Dry run: a verdict per record, nothing written
     Check(check::Args),
+    /// What is held back because too many events are rejected; let it through, or hold it
+    Breaker(breaker::Args),
 }
 
 impl Cli {
@@ -63,6 +66,7 @@ impl Cli {
             Command::Import(args) => return import::run(args).await,
             Command::Ingest(args) => return ingest::run(args).await,
             Command::Check(args) => return check::run(args).await,
+            Command::Breaker(args) => return breaker::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

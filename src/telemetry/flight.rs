@@ -17,6 +17,7 @@ use crate::pipeline::Outcome;
 pub(crate) enum Stage {
     DecodeAndValidate,
     CheckReferences,
+    Admit,
     Commit,
     Acknowledge,
 }
@@ -26,6 +27,7 @@ impl Stage {
         match self {
             Stage::DecodeAndValidate => "decode_and_validate",
             Stage::CheckReferences => "check_references",
+            Stage::Admit => "admit",
             Stage::Commit => "commit",
             Stage::Acknowledge => "acknowledge",
         }

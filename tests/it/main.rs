@@ -5,6 +5,7 @@
 
 mod ab_events;
 mod api;
+mod breaker;
 mod clicks;
 mod drift;
 mod faults;

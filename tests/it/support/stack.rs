@@ -191,7 +191,23 @@ impl Stack {
 
     /// Publishes so many more purchases, 30 % of them broken.
     pub async fn publish(&mut self, count: usize) {
-        let purchases: Vec<Purchase> = self.purchases.by_ref().take(count).collect();
+        let purchases = self.purchases.by_ref().take(count).collect();
+        self.send(purchases).await;
+    }
+
+    /// Publishes so many more purchases, all of them broken.
+    pub async fn publish_broken(&mut self, count: usize) {
+        let purchases = self.purchases.by_ref().filter(|purchase| purchase.fault.is_some()).take(count).collect();
+        self.send(purchases).await;
+    }
+
+    /// Publishes so many more purchases, none of them broken.
+    pub async fn publish_good(&mut self, count: usize) {
+        let purchases = self.purchases.by_ref().filter(|purchase| purchase.fault.is_none()).take(count).collect();
+        self.send(purchases).await;
+    }
+
+    async fn send(&mut self, purchases: Vec<Purchase>) {
         let sent: Vec<_> = purchases
             .iter()
             .map(|purchase| self.publisher.publish(Message::new().set_data(purchase.payload.clone())))
