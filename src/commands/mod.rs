@@ -4,7 +4,7 @@ mod attributes;
 mod breaker;
 mod check;
 mod demo;
-mod import;
+pub mod import;
 mod ingest;
 mod serve;
 mod terminal;

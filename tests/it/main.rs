@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod ab_events;
+mod any_input;
 mod api;
 mod breaker;
 mod clicks;
