@@ -165,6 +165,7 @@ impl Service {
             topic: kind.topic.to_owned(),
             subscription: kind.subscription.to_owned(),
             emulator_host: self.config.pubsub.pubsub_emulator_host.clone(),
+            create_missing: self.config.pubsub.pubsub_emulator_host.is_some(),
             streams: self.config.pubsub.pubsub_streams,
             max_outstanding_messages: self.config.pubsub.pubsub_max_messages,
             max_outstanding_bytes: self.config.pubsub.pubsub_max_bytes,

@@ -45,6 +45,10 @@ pub(super) struct Ready {
     /// `ok` or what is wrong, by what was looked at.
     #[schema(value_type = BTreeMap<String, String>)]
     checks: BTreeMap<&'static str, String>,
+    /// What somebody should know although the process can work: what may lose events one day, and the command
+    /// that mends it. Absent when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// How long Postgres may take to answer.
@@ -100,7 +104,7 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
     checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));
     let (code, status) = if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    (code, Json(Ready { status, checks }))
+    (code, Json(Ready { status, checks, warnings: api.health.warnings() }))
 }
 
 async fn postgres(api: &Api) -> &'static str {

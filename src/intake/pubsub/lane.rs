@@ -81,7 +81,10 @@ impl Lane {
                 Ok(stream) => match self.read_and_close(stream).await {
                     End::Stop => return,
                     End::Stale => continue,
-                    End::Closed(problem) => self.ended(problem),
+                    End::Closed(problem) => match self.ended(problem) {
+                        Some(problem) => Some(self.client.explained(problem).await),
+                        None => None,
+                    },
                 },
                 Err(problem) => Some(problem),
             };
@@ -96,7 +99,8 @@ impl Lane {
     }
 
     async fn open(&mut self) -> Result<MessageStream, Problem> {
-        self.client.prepare().await?;
+        let findings = self.client.prepare().await?;
+        self.client.tell(findings, &self.health);
         let stream = self.client.subscribe().await?;
         self.metrics.pubsub_connects.inc();
         if self.useless < 2 {

@@ -4,6 +4,7 @@
 mod limits;
 mod messages;
 mod outages;
+mod setup;
 mod stopping;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ fn options(addr: SocketAddr) -> Options {
         topic: "purchases".to_owned(),
         subscription: "purser-purchases".to_owned(),
         emulator_host: Some(addr.to_string()),
+        create_missing: true,
         lease: Duration::from_secs(10),
         ..Options::default()
     }
