@@ -12,6 +12,7 @@ mod drift;
 mod faults;
 mod files;
 mod golden;
+mod google_cloud;
 mod orders;
 mod pubsub;
 mod references;
