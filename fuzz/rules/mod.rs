@@ -2,6 +2,7 @@
 //! `tests/it/any_input` of random JSON, of every fixture, and of what fuzzing has found before.
 
 pub mod address;
+pub mod dead_letter;
 pub mod files;
 pub mod http;
 pub mod import;

@@ -17,7 +17,7 @@ use rules::messages::{Attributes, of_every_kind};
 /// A target of `fuzz`, and what it asks.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 12] = [
     ("purchase", plain),
     ("ab_event", plain),
     ("order", plain),
@@ -25,6 +25,7 @@ const TARGETS: [Target; 11] = [
     ("product_view", plain),
     ("attributes", rules::messages::with_attributes),
     ("address", rules::address::address),
+    ("dead_letter", rules::dead_letter::dead_letter),
     ("values", rules::values::values),
     ("files", rules::files::files),
     ("import", rules::import::import),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
+use purser::dead_letters::Record;
 use purser::events::{KINDS, Kind};
 use purser::intake::{Delivery, Origin};
 use purser::pipeline::Outcome;
@@ -14,6 +15,7 @@ use purser::pipeline::verdict::Reason;
 use tokio::sync::oneshot;
 
 use super::hostile::{any_json, bent, torn};
+use super::rules::dead_letter::dead_letter;
 use crate::support::{Rig, delivery};
 
 /// Messages of each sort, for each kind.
@@ -56,8 +58,19 @@ async fn hostile_messages_end_as_rows_or_dead_letters() {
             );
         }
     }
+    records_can_be_read(&rig).await;
     let accounts = rig.assert_accounts_agree().await;
     assert!(accounts.stored > 0 && accounts.rejected > 0, "{accounts:?}");
+}
+
+/// The records of what was rejected, as their readers find them.
+async fn records_can_be_read(rig: &Rig) {
+    let records = sqlx::query_scalar("SELECT record FROM dead_letter_outbox");
+    let records: Vec<Vec<u8>> = records.fetch_all(rig.pool()).await.unwrap();
+    for record in records {
+        assert!(serde_json::from_slice::<Record>(&record).unwrap().delivery().is_some());
+        dead_letter(&record);
+    }
 }
 
 /// What `check` says: the reason of each event's rejection.
