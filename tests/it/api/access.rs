@@ -90,6 +90,10 @@ async fn readiness_names_what_is_wrong() {
     (checks["pubsub"], checks["blob"]) = (json!("ok"), json!("dead letters: read-only"));
     assert_eq!(service.get("/readyz").await, (503, json!({"status": "not_ready", "checks": checks})));
     service.health.works("blob", "dead letters");
+    service.health.warn("purser-purchases", vec!["it expires".to_owned()]);
+    checks["blob"] = json!("ok");
+    let warned = json!({"status": "ready", "checks": checks, "warnings": ["purser-purchases: it expires"]});
+    assert_eq!(service.get("/readyz").await, (200, warned));
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version > 3").execute(service.rig.pool()).await.unwrap();
     let (status, ready) = service.get("/readyz").await;
     assert_eq!((status, &ready["checks"]["postgres"]), (503, &json!("ok")));
