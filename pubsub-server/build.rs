@@ -8,6 +8,7 @@ const JSON_FORMS: &[(&str, &str)] = &[
     ("PubsubMessage.publish_time", "crate::rest::json::timestamp"),
     ("ReceivedMessage.message", "crate::rest::json::encoded_message"),
     ("Subscription.message_retention_duration", "crate::rest::json::duration"),
+    ("ExpirationPolicy.ttl", "crate::rest::json::duration"),
     ("RetryPolicy.minimum_backoff", "crate::rest::json::duration"),
     ("RetryPolicy.maximum_backoff", "crate::rest::json::duration"),
     ("UpdateSubscriptionRequest.update_mask", "crate::rest::json::field_mask"),
@@ -17,8 +18,11 @@ const JSON_FORMS: &[(&str, &str)] = &[
 const OPTIONAL: &[&str] = &[
     "PubsubMessage.publish_time",
     "Subscription.message_retention_duration",
+    "Subscription.push_config",
+    "Subscription.expiration_policy",
     "Subscription.dead_letter_policy",
     "Subscription.retry_policy",
+    "ExpirationPolicy.ttl",
     "RetryPolicy.minimum_backoff",
     "RetryPolicy.maximum_backoff",
 ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
+use crate::breaker;
 use crate::domain::Split;
 use crate::pipeline::worker::BatchLimits;
 use crate::secret::Secret;
@@ -111,6 +112,44 @@ impl PipelineConfig {
     }
 }
 
+/// When events are held because too many of them are rejected.
+#[derive(Debug, Clone, Args)]
+pub struct BreakerConfig {
+    /// Hold the events of a Pub/Sub subscription while too many of them are rejected
+    #[arg(long, env = "BREAKER", value_parser = clap::value_parser!(bool), action = clap::ArgAction::Set, default_value_t = true)]
+    pub breaker: bool,
+    /// A larger share of new events, rejected, is too many; 1 never is
+    #[arg(long, env = "BREAKER_RATIO", default_value_t = 0.5, value_parser = share)]
+    pub breaker_ratio: f64,
+    /// Seconds that the share is about; of a fast topic, its last 10,000 new events
+    #[arg(long, env = "BREAKER_WINDOW_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub breaker_window_seconds: u64,
+    /// New events within that time without which nothing is held
+    #[arg(long, env = "BREAKER_MINIMUM_EVENTS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    pub breaker_minimum_events: u64,
+    /// `users` or `articles` with less than this share of the rows of the last day were emptied by mistake
+    #[arg(long, env = "BREAKER_REFERENCE_SHARE", default_value_t = 0.5, value_parser = share)]
+    pub breaker_reference_share: f64,
+}
+
+impl BreakerConfig {
+    /// When a breaker opens; `None` when it never does.
+    #[must_use]
+    pub fn settings(&self) -> Option<breaker::Settings> {
+        let limits = breaker::Limits {
+            ratio: self.breaker_ratio,
+            window: Duration::from_secs(self.breaker_window_seconds),
+            minimum: self.breaker_minimum_events,
+        };
+        self.breaker.then_some(breaker::Settings { limits, shrunk: self.breaker_reference_share })
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a number from 0 to 1".to_owned())
+}
+
 /// What the click-through rate counts.
 #[derive(Debug, Clone, Args)]
 pub struct CtrConfig {
@@ -155,6 +194,8 @@ pub struct Config {
     pub http: HttpConfig,
     #[command(flatten)]
     pub pipeline: PipelineConfig,
+    #[command(flatten)]
+    pub breaker: BreakerConfig,
     #[command(flatten)]
     pub events: EventsConfig,
     #[command(flatten)]

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the tasks of a process last saw of the services that they use. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Parts>>>);
+pub struct Health {
+    services: Arc<Mutex<BTreeMap<&'static str, Parts>>>,
+    warnings: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
+}
 
 /// What was last seen of each part of a service, such as a subscription.
 type Parts = BTreeMap<String, String>;
@@ -27,12 +30,25 @@ impl Health {
     /// Every service that a task has looked at, with `ok` or what is wrong with which part.
     #[must_use]
     pub fn checks(&self) -> BTreeMap<&'static str, String> {
-        let services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.iter().map(|(service, parts)| (*service, summary(parts))).collect()
     }
 
+    /// All that there is to be said of a part that works, in place of what was said before. No secrets.
+    pub fn warn(&self, part: &str, warnings: Vec<String>) {
+        let mut all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(part.to_owned(), warnings);
+    }
+
+    /// What somebody should know although everything works, each beginning with the part that it is about.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().flat_map(|(part, said)| said.iter().map(move |warning| format!("{part}: {warning}"))).collect()
+    }
+
     fn set(&self, service: &'static str, part: &str, state: String) {
-        let mut services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         services.entry(service).or_default().insert(part.to_owned(), state);
     }
 }
@@ -58,5 +74,16 @@ mod tests {
         assert_eq!(health.checks()["pubsub"], "clicks: no such subscription");
         health.works("pubsub", "clicks");
         assert_eq!(health.checks()["pubsub"], Health::OK);
+    }
+
+    #[test]
+    fn warnings_stand_beside_what_works_until_they_are_taken_back() {
+        let health = Health::default();
+        health.warn("orders", vec!["it expires".to_owned()]);
+        health.warn("clicks", Vec::new());
+        assert_eq!(health.warnings(), ["orders: it expires"]);
+        assert!(health.checks().is_empty());
+        health.warn("orders", Vec::new());
+        assert_eq!(health.warnings(), [""; 0]);
     }
 }

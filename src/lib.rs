@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod blob;
+pub mod breaker;
 pub mod commands;
 pub mod config;
 pub mod database;

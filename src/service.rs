@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{self, Api, Ctr, Tokens};
 use crate::blob::Blob;
+use crate::breaker::{Breaker, watch_until_stopped};
 use crate::config::Config;
 use crate::database;
 use crate::dead_letters::{Archive, Replay, Shipper, Status, heal_until_stopped, ship_until_stopped};
@@ -46,6 +47,7 @@ pub struct Service {
     config: Config,
     pool: PgPool,
     pipeline: Pipeline,
+    breaker: Breaker,
     shipper: Shipper,
     metrics: Arc<Metrics>,
     health: Health,
@@ -67,11 +69,17 @@ impl Service {
         if config.http.http_allow_anonymous && config.http.api_token.is_none() {
             tracing::warn!(addr = %config.http.http_addr, "everybody who can reach this may see personal data");
         }
+        metrics.watch(&pool);
         let health = Health::default();
         let shipper = Shipper { pool: pool.clone(), blob, health: health.clone(), metrics: Arc::clone(&metrics) };
+        let breaker = config.breaker.settings().map_or_else(Breaker::off, |settings| {
+            let project = &config.pubsub.pubsub_project_id;
+            Breaker::new(pool.clone(), settings, project, Arc::clone(&metrics), health.clone())
+        });
         let pipeline =
             Pipeline::new(pool.clone(), Arc::clone(&metrics), shutdown.clone(), config.pipeline.max_event_bytes);
-        Ok(Service { config, pool, pipeline, shipper, metrics, health, shutdown })
+        let pipeline = pipeline.behind(breaker.clone());
+        Ok(Service { config, pool, pipeline, breaker, shipper, metrics, health, shutdown })
     }
 
     /// Runs until the shutdown, and to the end of what was in flight by then. On `listener` it answers
@@ -95,6 +103,7 @@ impl Service {
         let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         match &result {
             Ok(()) if roles.worker => {
+                parts.spawn(watch_until_stopped(self.breaker.clone(), self.shutdown.clone()));
                 KINDS.iter().for_each(|kind| self.work(kind, &mut parts));
                 self.heal(&mut parts);
             }
@@ -156,6 +165,7 @@ impl Service {
             topic: kind.topic.to_owned(),
             subscription: kind.subscription.to_owned(),
             emulator_host: self.config.pubsub.pubsub_emulator_host.clone(),
+            create_missing: self.config.pubsub.pubsub_emulator_host.is_some(),
             streams: self.config.pubsub.pubsub_streams,
             max_outstanding_messages: self.config.pubsub.pubsub_max_messages,
             max_outstanding_bytes: self.config.pubsub.pubsub_max_bytes,

@@ -23,6 +23,10 @@ pub enum Rpc {
     Pull,
     /// The opening of a `Subscriber.StreamingPull`; it can only [`RpcFault::Fail`].
     StreamingPull,
+    /// `Publisher.GetTopic`; it can only [`RpcFault::Fail`].
+    GetTopic,
+    /// `Subscriber.GetSubscription`; it can only [`RpcFault::Fail`].
+    GetSubscription,
 }
 
 /// What goes wrong with an RPC.
@@ -53,7 +57,7 @@ struct Plan {
 }
 
 pub(crate) struct Switches {
-    plans: [Mutex<Option<Plan>>; 5],
+    plans: [Mutex<Option<Plan>>; 7],
     stream_end: Mutex<Option<StreamEnd>>,
     duplicate_every: AtomicU64,
     hold_headers: AtomicBool,
@@ -98,6 +102,14 @@ impl Switches {
             Some(RpcFault::Fail(code)) => Err(injected(code)),
             Some(RpcFault::LoseReply(code)) => work().and(Err(injected(code))),
             Some(RpcFault::Ignore) => Ok(pretend()),
+        }
+    }
+
+    /// The failure of an RPC that can only fail.
+    pub(crate) fn failure(&self, rpc: Rpc) -> Result<(), Status> {
+        match self.strike(rpc) {
+            Some(RpcFault::Fail(code)) => Err(injected(code)),
+            _ => Ok(()),
         }
     }
 

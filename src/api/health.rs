@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::timeout;
@@ -16,8 +15,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::problem::Problem;
+use crate::breaker;
 use crate::database::{self, Schema};
 use crate::health::Health;
+use crate::telemetry::{Dependency, Exposition};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alive {
@@ -44,6 +45,10 @@ pub(super) struct Ready {
     /// `ok` or what is wrong, by what was looked at.
     #[schema(value_type = BTreeMap<String, String>)]
     checks: BTreeMap<&'static str, String>,
+    /// What somebody should know although the process can work: what may lose events one day, and the command
+    /// that mends it. Absent when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// How long Postgres may take to answer.
@@ -52,8 +57,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OFF: &str = "off";
 /// What stands for a breaker that holds nothing back.
 const CLOSED: &str = "closed";
-/// The media type of the metrics.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the process can do all of its work.
 ///
@@ -88,19 +91,25 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
     ),
 )]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
-    let mut checks: BTreeMap<&str, String> =
-        [("pubsub", OFF), ("blob", OFF), ("breaker", CLOSED)].map(|(name, state)| (name, state.to_owned())).into();
+    let mut checks: BTreeMap<&str, String> = [("pubsub", OFF), ("blob", OFF), (breaker::SERVICE, CLOSED)]
+        .map(|(name, state)| (name, state.to_owned()))
+        .into();
     checks.extend(api.health.checks());
+    checks.entry(breaker::SERVICE).and_modify(|state| {
+        if state == Health::OK {
+            *state = CLOSED.to_owned();
+        }
+    });
     let (postgres, schema) = tokio::join!(postgres(&api), schema(&api.pool));
     checks.extend([("postgres", postgres.to_owned()), ("schema", schema.to_owned())]);
     let ready = checks.values().all(|state| [Health::OK, OFF, CLOSED].contains(&state.as_str()));
     let (code, status) = if ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not_ready") };
-    (code, Json(Ready { status, checks }))
+    (code, Json(Ready { status, checks, warnings: api.health.warnings() }))
 }
 
 async fn postgres(api: &Api) -> &'static str {
     match timeout(PATIENCE, sqlx::query("SELECT 1").execute(&api.pool)).await {
-        Ok(Ok(_)) if api.metrics.outages.get() > 0 => "answers, but events are held: see the log",
+        Ok(Ok(_)) if api.metrics.holding(Dependency::Postgres) > 0 => "answers, but events are held: see the log",
         Ok(Ok(_)) => Health::OK,
         Ok(Err(_)) => "cannot be reached",
         Err(_) => "does not answer within 2 seconds",
@@ -118,7 +127,7 @@ async fn schema(pool: &PgPool) -> &'static str {
 
 /// What was counted since the process started.
 ///
-/// As Prometheus (`OpenMetrics`) text.
+/// As Prometheus text, or as `OpenMetrics` for whoever accepts it.
 #[utoipa::path(
     get,
     path = "",
@@ -127,13 +136,14 @@ async fn schema(pool: &PgPool) -> &'static str {
         status = 200,
         description = "The metrics",
         body = String,
-        content_type = OPEN_METRICS,
-        example = "purser_events_total{kind=\"purchase\",outcome=\"stored\",reason=\"\"} 1480\n# EOF\n",
+        content_type = "text/plain; version=0.0.4; charset=utf-8",
+        example = "purser_events_total{kind=\"purchase\",source=\"pubsub\",outcome=\"stored\",reason=\"\"} 1480\n",
     )),
 )]
-pub(super) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
-    let mut text = String::new();
+pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let exposition = Exposition::accepted(accept);
     let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written");
-    encode(&mut text, &api.metrics.registry()).map_err(failed)?;
-    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text))
+    let text = api.metrics.write(exposition).map_err(failed)?;
+    Ok(([(CONTENT_TYPE, exposition.media_type())], text))
 }

@@ -120,8 +120,9 @@ fn operations() -> Routes {
 }
 
 fn finish(routes: Router<Api>, api: Api) -> Router {
+    let metrics = Arc::clone(&api.metrics);
     let routes = routes.with_state(api);
-    layers::around(routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method))
+    layers::around(routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method), metrics)
 }
 
 /// Serves until the process is told to stop and the requests in flight are answered, or it gives up.

@@ -1,10 +1,11 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
 mod attributes;
+mod breaker;
 mod check;
 mod dead_letters;
 mod demo;
-mod import;
+pub mod import;
 mod ingest;
 mod serve;
 mod terminal;
@@ -48,6 +49,8 @@ enum Command {
     Check(check::Args),
     /// What was rejected, why, and what is done about it
     DeadLetters(dead_letters::Args),
+    /// What is held back because too many events are rejected; let it through, or hold it
+    Breaker(breaker::Args),
 }
 
 impl Cli {
@@ -67,6 +70,7 @@ impl Cli {
             Command::Ingest(args) => return ingest::run(args).await,
             Command::Check(args) => return check::run(args).await,
             Command::DeadLetters(args) => return dead_letters::run(args).await,
+            Command::Breaker(args) => return breaker::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -2,6 +2,7 @@
 //! themselves. Which rows are waited for, and which letters have everything, are states in the database:
 //! whatever commits when, and whoever is killed in the middle, the next round sees it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -30,7 +31,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(300);
 /// When the process gave up.
 pub async fn heal_until_stopped(replay: Replay) -> anyhow::Result<()> {
     let shutdown = replay.pipeline.shutdown.clone();
-    let mut healer = Healer { replay, left_alone: Vec::new(), since: Instant::now() };
+    let mut healer = Healer { replay, away: BTreeSet::new(), left_alone: Vec::new(), since: Instant::now() };
     let mut failing = false;
     while !shutdown.soft().is_cancelled() {
         let pause = match shutdown.unless_given_up(healer.round()).await? {
@@ -55,6 +56,8 @@ pub async fn heal_until_stopped(replay: Replay) -> anyhow::Result<()> {
 
 struct Healer {
     replay: Replay,
+    /// Tables that could not be looked into the last time.
+    away: BTreeSet<Table>,
     /// Have everything that they waited for, and yet nothing could be decided about them: for a while they are
     /// not tried again.
     left_alone: Vec<Uuid>,
@@ -69,8 +72,12 @@ impl Healer {
         let pool = &self.replay.archive.pool;
         for table in Table::ALL.iter().filter(|table| table.unknown().is_some()) {
             // The table may be somebody else's, and away: that keeps nobody from looking into the others.
-            if let Err(error) = in_time(look(pool, *table)).await {
-                tracing::warn!(%error, %table, "cannot be looked into for what dead letters wait for");
+            match in_time(look(pool, *table)).await {
+                Ok(()) => drop(self.away.remove(table)),
+                Err(error) if self.away.insert(*table) => {
+                    tracing::warn!(%error, %table, "cannot be looked into for what dead letters wait for");
+                }
+                Err(_) => {}
             }
         }
         let looking = started.elapsed();
@@ -151,7 +158,7 @@ async fn make_ready(pool: &PgPool, table: Table, appeared: &[String]) -> sqlx::R
     let letters: Vec<Uuid> = sqlx::query_scalar(
         "SELECT DISTINCT dead_letter FROM (
              SELECT dead_letter FROM waiting WHERE reference_table = $1 AND reference_id = ANY($2) LIMIT $3
-         ) AS some",
+         ) AS page",
     )
     .bind(table.as_str())
     .bind(appeared)

@@ -21,6 +21,8 @@ pub use record::{Payload, Record};
 pub use replay::{Interrupted, Replay, Replayed, Tally};
 pub use ship::{Shipper, ship_until_stopped};
 
+use crate::telemetry::Dependency;
+
 /// Database or blob store do not answer. What was done by then stays done.
 #[derive(Debug, thiserror::Error)]
 pub enum Away {
@@ -30,4 +32,13 @@ pub enum Away {
     /// The database could not be asked.
     #[error("postgres is unavailable: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+impl Away {
+    fn dependency(&self) -> Dependency {
+        match self {
+            Away::Blob(_) => Dependency::Blob,
+            Away::Database(_) => Dependency::Postgres,
+        }
+    }
 }

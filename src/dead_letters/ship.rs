@@ -2,7 +2,7 @@
 //! go of the payloads only when they are durable there. A blob store that is away delays shipping and nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sqlx::PgPool;
@@ -13,12 +13,14 @@ use crate::blob::Blob;
 use crate::health::Health;
 use crate::pipeline::dead_letter::PAYLOADS;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Dependency, Metrics};
 
 /// How often the outbox is looked at.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long the shipper waits after something went wrong.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How often what waits is counted.
+const COUNTING: Duration = Duration::from_secs(5);
 
 /// Locks in the order of the ids, as everybody does. An older attempt does not take the place of a newer one.
 const POINT: &str = "
@@ -48,11 +50,14 @@ pub struct Shipper {
 
 /// Ships until the soft stop, whatever goes wrong in between.
 pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
-    let mut failing = false;
+    let (mut failing, mut blob_is_away, mut counted) = (false, false, None::<Instant>);
     loop {
         let pause = match shipper.ship().await {
             Ok(_) => {
                 failing = false;
+                if std::mem::take(&mut blob_is_away) {
+                    shipper.metrics.outage_ended(Dependency::Blob);
+                }
                 shipper.health.works("blob", "dead letters");
                 PAUSE
             }
@@ -60,12 +65,20 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(%error, "dead letters wait to be shipped");
                 }
+                shipper.metrics.retried(error.dependency());
                 if let Away::Blob(_) = error {
+                    if !std::mem::replace(&mut blob_is_away, true) {
+                        shipper.metrics.outage_began(Dependency::Blob);
+                    }
                     shipper.health.fails("blob", "dead letters", "wait: the blob store does not take them");
                 }
                 PAUSE_AFTER_FAILURE
             }
         };
+        if counted.is_none_or(|at| at.elapsed() > COUNTING) {
+            counted = Some(Instant::now());
+            shipper.count_waiting().await;
+        }
         if shutdown.soft().run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
@@ -73,6 +86,15 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
 }
 
 impl Shipper {
+    /// For the metrics. While Postgres cannot be asked, what it last said stands.
+    async fn count_waiting(&self) {
+        let waiting: sqlx::Result<i64> =
+            sqlx::query_scalar("SELECT count(*) FROM dead_letter_outbox").fetch_one(&self.pool).await;
+        if let Ok(waiting) = waiting {
+            self.metrics.dead_letters_waiting.set(waiting);
+        }
+    }
+
     /// Ships everything that waits, and says how many records that were.
     ///
     /// # Errors
@@ -112,7 +134,7 @@ impl Shipper {
         }
         self.blob.put(object, lines.into()).await?;
         if self.let_go(segment).await? {
-            self.metrics.shipped.inc_by(records.len() as u64);
+            self.metrics.dead_letters_shipped.inc_by(records.len() as u64);
         }
         Ok(records.len())
     }

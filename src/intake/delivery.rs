@@ -26,6 +26,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: &'static [Source] = &[Source::PubSub, Source::Http, Source::File, Source::Replay];
+
     /// The word in ledger and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

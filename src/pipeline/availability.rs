@@ -6,6 +6,7 @@ use rand::RngExt as _;
 
 use super::{Pipeline, Unavailable};
 use crate::shutdown::Stopped;
+use crate::telemetry::Dependency;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -46,9 +47,10 @@ impl Outage<'_> {
     pub(super) async fn wait(&mut self, unavailable: &Unavailable) -> Result<(), Stopped> {
         if self.since.is_none() {
             self.since = Some(Instant::now());
-            self.pipeline.metrics.outage_began();
+            self.pipeline.metrics.outage_began(Dependency::Postgres);
             tracing::warn!(task = self.task, error = %unavailable, "holding until it works again");
         }
+        self.pipeline.metrics.retried(Dependency::Postgres);
         let jittered = self.pause.mul_f64(rand::rng().random_range(0.5..1.0));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.pipeline.shutdown.unless_given_up(tokio::time::sleep(jittered)).await
@@ -58,7 +60,7 @@ impl Outage<'_> {
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
         if self.since.is_some() {
-            self.pipeline.metrics.outage_ended();
+            self.pipeline.metrics.outage_ended(Dependency::Postgres);
         }
     }
 }

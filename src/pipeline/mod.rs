@@ -3,6 +3,7 @@
 mod availability;
 mod batch;
 pub(crate) mod borrowed;
+mod breaker;
 pub mod check;
 pub mod check_references;
 mod closed_set;
@@ -24,11 +25,13 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::breaker::Breaker;
 use crate::events::{ContentHash, EventKind};
 use crate::intake::{Delivery, Source};
 use crate::shutdown::{Shutdown, Stopped};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Flight, Metrics, Stage};
 pub(crate) use availability::in_time;
+use breaker::Admitted;
 use check_references::References;
 use dead_letter::DeadLetter;
 use verdict::Rejection;
@@ -112,21 +115,30 @@ pub struct Pipeline {
     pub shutdown: Shutdown,
     /// Larger payloads are not looked into.
     pub max_event_bytes: usize,
+    /// What holds events from Pub/Sub back while too many of them are rejected.
+    breaker: Breaker,
     dry_run: bool,
 }
 
 impl Pipeline {
-    /// A pipeline with nothing in its cache.
+    /// A pipeline with nothing in its cache, which holds nothing back.
     #[must_use]
     pub fn new(pool: PgPool, metrics: Arc<Metrics>, shutdown: Shutdown, max_event_bytes: usize) -> Self {
-        let references = References::new(pool.clone());
-        Pipeline { pool, references, metrics, shutdown, max_event_bytes, dry_run: false }
+        let (references, breaker) = (References::new(pool.clone()), Breaker::off());
+        Pipeline { pool, references, metrics, shutdown, max_event_bytes, breaker, dry_run: false }
+    }
+
+    /// The same pipeline, behind a breaker.
+    #[must_use]
+    pub fn behind(self, breaker: Breaker) -> Self {
+        Pipeline { breaker, ..self }
     }
 
     /// The same pipeline, which decides every batch in a transaction of its own as ever, and rolls it back.
+    /// What is not kept is not counted either.
     #[must_use]
     pub fn dry_run(self) -> Self {
-        Pipeline { dry_run: true, ..self }
+        Pipeline { dry_run: true, metrics: Arc::default(), ..self }
     }
 }
 
@@ -141,10 +153,18 @@ pub async fn process<K: EventKind>(
     source: Source,
     deliveries: Vec<Delivery>,
 ) -> Result<(), Stopped> {
-    let drafts = validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes);
-    let judged = validate::check_references(pipeline, &deliveries, drafts).await?;
-    let decided = store::commit(pipeline, source, &deliveries, judged).await?;
-    acknowledge(deliveries, decided);
+    let batch = Flight::begin(&pipeline.metrics, K::NAME, source, &deliveries);
+    let drafts = async { validate::decode_and_validate::<K>(&deliveries, pipeline.max_event_bytes) };
+    let drafts = batch.stage(Stage::DecodeAndValidate, drafts).await;
+    let judged = validate::check_references(pipeline, &deliveries, drafts);
+    let judged = batch.stage(Stage::CheckReferences, judged).await?;
+    // Held until the process stops softly: not acknowledged, delivered again.
+    let admitted = batch.stage(Stage::Admit, breaker::admit(pipeline, source, &deliveries, judged)).await?;
+    let Some((judged, pass)) = admitted.map(Admitted::split) else { return Ok(()) };
+    let decided = batch.stage(Stage::Commit, store::commit(pipeline, source, &deliveries, judged)).await?;
+    pass.decided(breaker::fact(&decided));
+    batch.committed(decided.iter().map(|(_, outcome)| outcome));
+    batch.stage(Stage::Acknowledge, async { acknowledge(deliveries, decided) }).await;
     Ok(())
 }
 

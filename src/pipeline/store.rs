@@ -57,9 +57,6 @@ pub async fn commit<K: EventKind>(
             Err(refused) => todo.extend(batch.without_the_refused(&refused)),
         }
     }
-    if !pipeline.dry_run {
-        pipeline.metrics.decided::<K>(decided.iter().map(|(_, outcome)| outcome));
-    }
     Ok(decided)
 }
 

@@ -104,10 +104,14 @@ async fn the_blob_folder_cannot_be_written() {
     stack.publish(300).await;
     stack.acknowledged().await;
     eventually("shipping has failed", async || worker.readiness("blob").await.starts_with("dead letters: wait")).await;
+    assert_eq!(worker.metric("purser_holding{dependency=\"blob\"}").await, 1.0);
+    eventually("they are counted", async || worker.metric("purser_dead_letters_waiting").await > 0.0).await;
     let waiting = stack.rig.number("SELECT count(*) FROM dead_letter_outbox").await;
     assert_eq!(waiting, stack.rig.number("SELECT count(*) FROM dead_letters").await, "no payload is let go");
     std::fs::remove_file(in_the_way).unwrap();
     stack.shipped().await;
+    eventually("nothing waits", async || worker.metric("purser_dead_letters_waiting").await == 0.0).await;
+    assert_eq!(worker.metric("purser_holding{dependency=\"blob\"}").await, 0.0);
     worker.stop().await;
     stack.assert_exact().await;
 }

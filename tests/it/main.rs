@@ -4,16 +4,21 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod ab_events;
+mod any_input;
 mod api;
+mod breaker;
 mod clicks;
 mod drift;
 mod faults;
 mod files;
 mod golden;
+mod google_cloud;
 mod orders;
 mod pubsub;
 mod references;
+mod replay;
 mod schema;
 mod sessions;
 mod store;
 mod support;
+mod telemetry;

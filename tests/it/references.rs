@@ -6,6 +6,7 @@ use chrono::Utc;
 use purser::events::Kind;
 use purser::intake::Source;
 use purser::pipeline::worker::BatchLimits;
+use purser::telemetry::Dependency;
 use serde_json::json;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -65,7 +66,8 @@ async fn a_missing_table_is_the_worlds_fault_and_waited_for() {
     drop(sender);
     let kind = Kind::named("purchase").unwrap();
     let worker = tokio::spawn(kind.decide(rig.pipeline.clone(), Source::PubSub, receiver, BatchLimits::default()));
-    crate::support::stack::eventually("it holds", async || rig.pipeline.metrics.outages.get() == 1).await;
+    crate::support::stack::eventually("it holds", async || rig.pipeline.metrics.holding(Dependency::Postgres) == 1)
+        .await;
     assert!(reply.try_recv().is_err(), "nothing was decided");
     let mut tx = rig.pool().begin().await.unwrap();
     sqlx::raw_sql("CREATE TABLE users (id varchar, address varchar)").execute(&mut *tx).await.unwrap();

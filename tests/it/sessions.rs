@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use purser::config::EventsConfig;
 use purser::events::{Kind, Premises};
 use purser::shutdown::Shutdown;
+use purser::telemetry::Dependency;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -267,7 +268,7 @@ async fn what_goes_wrong_with_sessions_is_the_fault_of_no_click() {
     sqlx::query("ALTER TABLE session_customers ADD CHECK (gap_minutes <> 30)").execute(rig.pool()).await.unwrap();
     let clicks = [click(1, Some("46"), 0), click(2, None, 0)];
     let mended = async {
-        eventually("the batch is held", async || rig.pipeline.metrics.outages.get() > 0).await;
+        eventually("the batch is held", async || rig.pipeline.metrics.holding(Dependency::Postgres) > 0).await;
         let mend = "UPDATE session_settings SET gap_minutes = 20";
         sqlx::query(mend).execute(rig.pool()).await.unwrap();
     };

@@ -130,6 +130,11 @@ impl Registry {
                 "ack_deadline_seconds" => changed.ack_deadline_seconds = new.ack_deadline_seconds,
                 "labels" => changed.labels.clone_from(&new.labels),
                 "dead_letter_policy" => changed.dead_letter_policy.clone_from(&new.dead_letter_policy),
+                "expiration_policy" => changed.expiration_policy = new.expiration_policy,
+                "message_retention_duration" => {
+                    changed.message_retention_duration = new.message_retention_duration;
+                }
+                "push_config" => changed.push_config.clone_from(&new.push_config),
                 "retry_policy" => changed.retry_policy = new.retry_policy,
                 "enable_exactly_once_delivery" => {
                     changed.enable_exactly_once_delivery = new.enable_exactly_once_delivery;

@@ -66,6 +66,9 @@ pub(super) fn subscription(subscription: &mut Subscription) -> Result<(), Status
     if subscription.dead_letter_policy.is_some() {
         tracing::warn!(subscription = %name, "dead-letter policies are ignored, except that delivery attempts are counted");
     }
+    if subscription.push_config.as_ref().is_some_and(|push| !push.push_endpoint.is_empty()) {
+        tracing::warn!(subscription = %name, "nothing is pushed: the subscription can be pulled");
+    }
     if subscription.retry_policy.is_some() {
         tracing::warn!(subscription = %name, "retry policies are ignored: redelivery is immediate");
     }

@@ -17,6 +17,7 @@ impl Publisher for Service {
     }
 
     async fn get_topic(&self, request: Request<GetTopicRequest>) -> Result<Response<Topic>, Status> {
+        self.broker.shared.switches.failure(Rpc::GetTopic)?;
         self.broker.registry.topic(&request.get_ref().topic).map(Response::new)
     }
 

@@ -15,7 +15,7 @@ use crate::broker::window::Window;
 use crate::broker::{Broker, Consumer, Shared, registry};
 use crate::events::Event;
 use crate::proto::{StreamingPullRequest, StreamingPullResponse, SubscriptionProperties};
-use crate::switches::{Rpc, RpcFault, StreamEnd, injected};
+use crate::switches::{Rpc, StreamEnd, injected};
 
 type Answer = Result<StreamingPullResponse, Status>;
 
@@ -28,9 +28,7 @@ pub(super) async fn open(
         .message()
         .await?
         .ok_or_else(|| Status::invalid_argument("the stream ended before its first request"))?;
-    if let Some(RpcFault::Fail(code)) = broker.shared.switches.strike(Rpc::StreamingPull) {
-        return Err(injected(code));
-    }
+    broker.shared.switches.failure(Rpc::StreamingPull)?;
     let hold_headers = broker.shared.switches.hold_headers();
     // Room for one response: more would be leased here while another stream is idle.
     let (answers, mut received) = mpsc::channel(1);

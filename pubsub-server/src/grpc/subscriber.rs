@@ -76,6 +76,7 @@ impl Subscriber for Service {
         &self,
         request: Request<GetSubscriptionRequest>,
     ) -> Result<Response<Subscription>, Status> {
+        self.broker.shared.switches.failure(Rpc::GetSubscription)?;
         let subscription = self.broker.subscription(&request.get_ref().subscription)?;
         Ok(Response::new(subscription.resource()))
     }

@@ -7,6 +7,7 @@ mod merge;
 mod read;
 mod rejects;
 mod row;
+mod rows;
 mod value;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ use load::{Load, Loaded};
 use merge::Merged;
 use read::Reading;
 use rejects::Rejects;
+
+pub use rows::{TABLES, Values, WrongRow, read_rows};
 
 /// Flags of `import`.
 #[derive(Debug, clap::Args)]

@@ -40,7 +40,7 @@ impl Reading {
         })
     }
 
-    fn read(&self, stream: impl Read, send: impl FnMut(Vec<Parsed>) -> io::Result<()>) -> io::Result<()> {
+    pub(super) fn read(&self, stream: impl Read, send: impl FnMut(Vec<Parsed>) -> io::Result<()>) -> io::Result<()> {
         match Form::tell(stream)? {
             (Form::Json, stream) => self.read_json(stream, send),
             (Form::Csv(csv), stream) => self.read_csv(stream, csv, send),

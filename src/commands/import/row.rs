@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::layout::{Column, Layout, Need};
+use super::rows::Values;
 use super::value::Type;
 use crate::domain::Clock;
 
@@ -14,7 +15,7 @@ use crate::domain::Clock;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// One for each column, the key first; the outer is absent when the row does not speak of the column.
-    pub(super) values: Vec<Option<Option<String>>>,
+    pub(super) values: Values,
     /// What is to be said of its time.
     pub(super) clock: Clock,
 }

@@ -1,14 +1,18 @@
 //! Clients of the official crate, and what their errors mean.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use google_cloud_auth::credentials::{self, Credentials};
 use google_cloud_pubsub::client::{Subscriber, SubscriptionAdmin, TopicAdmin};
+use google_cloud_pubsub::model::Subscription;
 use google_cloud_pubsub::subscriber::MessageStream;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::Options;
+use super::findings::{Finding, Weight, findings};
+use super::{Options, SERVICE};
+use crate::health::Health;
 
 /// The admin clients retry for minutes by themselves; whoever asks here wants to know now.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -57,30 +61,72 @@ pub(super) struct Client {
     pub(super) subscription: String,
     /// Made once, because they keep the token; not at the start, because the machine may not have any yet.
     credentials: OnceCell<Credentials>,
+    /// What the log was told last: every lane finds the same.
+    told: Mutex<Vec<Finding>>,
 }
 
 impl Client {
     pub(super) fn new(options: Options) -> Self {
-        Client { subscription: options.full_subscription(), options, credentials: OnceCell::new() }
+        Client {
+            subscription: options.full_subscription(),
+            options,
+            credentials: OnceCell::new(),
+            told: Mutex::default(),
+        }
     }
 
-    /// Sees to it that there is something to pull: on an emulator by creating it, on Google by looking.
-    pub(super) async fn prepare(&self) -> Result<(), Problem> {
-        if self.options.emulator_host.is_some() {
-            return self.create().await;
+    /// Sees to it that there is something to pull: on an emulator by creating it, on Google by looking. What is
+    /// not as it should be is told.
+    pub(super) async fn prepare(&self) -> Result<Vec<Finding>, Problem> {
+        if self.options.create_missing {
+            self.create().await?;
         }
         match self.look().await {
+            Ok(subscription) => Ok(findings(&subscription, &self.options)),
             // Who may not look may still pull.
-            Err(problem) if problem.is("PERMISSION_DENIED") => Ok(()),
-            looked => looked,
+            Err(problem) if problem.is("PERMISSION_DENIED") => Ok(vec![self.options.not_looked_at()]),
+            Err(problem) => Err(self.explained(problem).await),
         }
+    }
+
+    /// Tells what was found: `health` as long as it is so, the log when it is new.
+    pub(super) fn tell(&self, findings: Vec<Finding>, health: &Health) {
+        let part = format!("{} (as it is set up)", self.options.subscription);
+        let said = |cut_off: bool| {
+            let findings = findings.iter().filter(move |finding| (finding.weight == Weight::CutsOff) == cut_off);
+            findings.map(Finding::to_string).collect::<Vec<_>>()
+        };
+        match said(true).as_slice() {
+            [] => health.works(SERVICE, &part),
+            cut_off => health.fails(SERVICE, &part, cut_off.join("; ")),
+        }
+        health.warn(&self.options.subscription, said(false));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for Finding { weight, what, mend } in findings.iter().filter(|finding| !told.contains(finding)) {
+            let subscription = &self.subscription;
+            match weight {
+                Weight::CutsOff => tracing::error!(%subscription, mend, "subscription: {what}"),
+                Weight::MayLose => tracing::warn!(%subscription, mend, "subscription: {what}"),
+                Weight::Slows => tracing::info!(%subscription, mend, "subscription: {what}"),
+            }
+        }
+        *told = findings;
+    }
+
+    /// What is wrong, with the command that mends it.
+    pub(super) async fn explained(&self, problem: Problem) -> Problem {
+        if self.options.create_missing {
+            return problem;
+        }
+        let has_topic = !problem.is("NOT_FOUND") || !self.look_at_topic().await.is_err_and(|it| it.is("NOT_FOUND"));
+        self.options.explain(problem, has_topic)
     }
 
     /// Whether the server answers, over a new connection.
     pub(super) async fn probe(&self) -> Result<(), Problem> {
         match self.look().await {
             Err(problem) if problem.is_an_answer() && !problem.is("NOT_FOUND") => Ok(()),
-            looked => looked,
+            looked => looked.map(|_| ()),
         }
     }
 
@@ -107,15 +153,20 @@ impl Client {
         let topic = self.options.full_topic();
         let ack_deadline = i32::try_from(self.options.lease.as_secs().clamp(10, 600)).unwrap_or(600);
         let create_topic = self.topics().await?.create_topic().set_name(&topic);
-        existing(answer(create_topic.send()).await)?;
+        existing(answer(create_topic.send()).await.map(|_| ()))?;
         let create_subscription = self.subscriptions().await?.create_subscription();
         let create_subscription = create_subscription.set_name(&self.subscription).set_topic(&topic);
-        existing(answer(create_subscription.set_ack_deadline_seconds(ack_deadline).send()).await)
+        existing(answer(create_subscription.set_ack_deadline_seconds(ack_deadline).send()).await.map(|_| ()))
     }
 
-    async fn look(&self) -> Result<(), Problem> {
+    async fn look(&self) -> Result<Subscription, Problem> {
         let get = self.subscriptions().await?.get_subscription().set_subscription(&self.subscription);
         answer(get.send()).await
+    }
+
+    async fn look_at_topic(&self) -> Result<(), Problem> {
+        let get = self.topics().await?.get_topic().set_topic(self.options.full_topic());
+        answer(get.send()).await.map(|_| ())
     }
 
     async fn topics(&self) -> Result<TopicAdmin, Problem> {
@@ -148,9 +199,9 @@ impl Client {
     }
 }
 
-async fn answer<T>(call: impl Future<Output = Result<T, google_cloud_pubsub::Error>>) -> Result<(), Problem> {
+async fn answer<T>(call: impl Future<Output = Result<T, google_cloud_pubsub::Error>>) -> Result<T, Problem> {
     match timeout(PATIENCE, call).await {
-        Ok(answered) => Ok(answered.map(|_| ())?),
+        Ok(answered) => Ok(answered?),
         Err(_) => {
             let seconds = PATIENCE.as_secs();
             Err(Problem::new(format!("Pub/Sub did not answer, or credentials could not be had, within {seconds} s")))

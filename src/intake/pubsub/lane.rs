@@ -17,7 +17,7 @@ use super::pace::{Backoff, Silence, Step};
 use super::room::Room;
 use crate::health::Health;
 use crate::intake::Delivery;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Dependency, Metrics};
 
 /// Why a stream was given up.
 enum End {
@@ -81,7 +81,10 @@ impl Lane {
                 Ok(stream) => match self.read_and_close(stream).await {
                     End::Stop => return,
                     End::Stale => continue,
-                    End::Closed(problem) => self.ended(problem),
+                    End::Closed(problem) => match self.ended(problem) {
+                        Some(problem) => Some(self.client.explained(problem).await),
+                        None => None,
+                    },
                 },
                 Err(problem) => Some(problem),
             };
@@ -96,7 +99,8 @@ impl Lane {
     }
 
     async fn open(&mut self) -> Result<MessageStream, Problem> {
-        self.client.prepare().await?;
+        let findings = self.client.prepare().await?;
+        self.client.tell(findings, &self.health);
         let stream = self.client.subscribe().await?;
         self.metrics.pubsub_connects.inc();
         if self.useless < 2 {
@@ -185,6 +189,9 @@ impl Lane {
 
     fn works(&mut self) {
         if self.works != Some(true) {
+            if self.works == Some(false) {
+                self.metrics.outage_ended(Dependency::PubSub);
+            }
             self.works = Some(true);
             self.health.works(SERVICE, &self.client.options.subscription);
             tracing::info!(subscription = %self.subscription, "pulling");
@@ -193,8 +200,10 @@ impl Lane {
 
     fn fails(&mut self, problem: &Problem) {
         self.health.fails(SERVICE, &self.client.options.subscription, &problem.text);
+        self.metrics.retried(Dependency::PubSub);
         if self.works != Some(false) {
             self.works = Some(false);
+            self.metrics.outage_began(Dependency::PubSub);
             tracing::warn!(subscription = %self.subscription, why = problem.text, "cannot pull; trying again");
         }
     }

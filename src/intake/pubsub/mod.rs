@@ -8,8 +8,10 @@
 //! Redelivery is normal here: acknowledgements are sent without waiting for an answer, a hundred
 //! milliseconds later, and whatever is lost comes again. The pipeline decides an event once.
 
+mod advice;
 mod client;
 mod delivery;
+mod findings;
 mod lane;
 mod pace;
 mod room;
@@ -28,19 +30,23 @@ use crate::telemetry::Metrics;
 use client::Client;
 use lane::Lane;
 
+pub use findings::{Finding, Weight, findings};
+
 /// What to pull, and how much of it at once.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The Google Cloud project of topic and subscription.
     pub project: String,
-    /// The topic, without its path. Needed on an emulator only, where the subscription may have to be made.
+    /// The topic, without its path.
     pub topic: String,
     /// The subscription, without its path.
     pub subscription: String,
-    /// `host:port` of an emulator: no credentials, no TLS, and topic and subscription are created when
-    /// they are missing. `None` (the default) is Google, with the default credentials of the machine;
-    /// there nothing is ever created.
+    /// `host:port` of an emulator: no credentials, no TLS. `None` (the default) is Google, with the default
+    /// credentials of the machine.
     pub emulator_host: Option<String>,
+    /// Topic and subscription are created when they are missing, as on an emulator that forgets them. By
+    /// default nothing is ever created: what is missing is told.
+    pub create_missing: bool,
     /// Streams pulled at once, each over a connection of its own. Default 1, which is enough unless
     /// Google's limit per stream is what holds you back.
     pub streams: usize,
@@ -69,6 +75,7 @@ impl Default for Options {
             topic: String::new(),
             subscription: String::new(),
             emulator_host: None,
+            create_missing: false,
             streams: 1,
             max_outstanding_messages: 20_000,
             max_outstanding_bytes: 64 << 20,

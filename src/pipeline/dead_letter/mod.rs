@@ -131,16 +131,12 @@ impl DeadLetter {
         rejection: &Rejection,
     ) -> Self {
         let left_in_file = delivery.left_in_file();
-        let sha256 = left_in_file.map_or_else(|| Sha256::digest(&delivery.payload).into(), |left| left.sha256);
+        let sha256 = sha256(delivery);
         let event_key = key.map(|key| without_nul(&key.to_string()));
-        let event_id = match &event_key {
-            Some(key) => format!("{}:{key}", K::NAME),
-            None => format!("{}:{}#{position}", K::NAME, delivery.id),
-        };
         let oversize = rejection.reason == Reason::Oversize;
         let replays = delivery.replays.as_ref();
         let mut letter = DeadLetter {
-            id: replays.map_or_else(|| deterministic_id(&event_id, &sha256), |replays| replays.letter),
+            id: replays.map_or_else(|| id::<K>(delivery, &sha256, position, key), |replays| replays.letter),
             kind: K::NAME,
             reason: rejection.reason,
             fingerprint: fingerprint(K::NAME, rejection),
@@ -266,6 +262,20 @@ impl DeadLetter {
 /// Nothing in it can be what Postgres refused.
 fn in_base64(value: &serde_json::Value) -> String {
     BASE64_STANDARD.encode(value.to_string())
+}
+
+/// The hash of a payload, wherever that is.
+pub(super) fn sha256(delivery: &Delivery) -> [u8; 32] {
+    delivery.left_in_file().map_or_else(|| Sha256::digest(&delivery.payload).into(), |left| left.sha256)
+}
+
+/// The id of the dead letter that an event is, or would be.
+pub(super) fn id<K: EventKind>(delivery: &Delivery, sha256: &[u8; 32], position: u32, key: Option<&K::Key>) -> Uuid {
+    let event_id = match key {
+        Some(key) => format!("{}:{}", K::NAME, without_nul(&key.to_string())),
+        None => format!("{}:{}#{position}", K::NAME, delivery.id),
+    };
+    deterministic_id(&event_id, sha256)
 }
 
 /// A uuid (version 8, RFC 9562) that is the same whenever event and payload are.

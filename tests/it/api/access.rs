@@ -90,6 +90,10 @@ async fn readiness_names_what_is_wrong() {
     (checks["pubsub"], checks["blob"]) = (json!("ok"), json!("dead letters: read-only"));
     assert_eq!(service.get("/readyz").await, (503, json!({"status": "not_ready", "checks": checks})));
     service.health.works("blob", "dead letters");
+    service.health.warn("purser-purchases", vec!["it expires".to_owned()]);
+    checks["blob"] = json!("ok");
+    let warned = json!({"status": "ready", "checks": checks, "warnings": ["purser-purchases: it expires"]});
+    assert_eq!(service.get("/readyz").await, (200, warned));
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version > 3").execute(service.rig.pool()).await.unwrap();
     let (status, ready) = service.get("/readyz").await;
     assert_eq!((status, &ready["checks"]["postgres"]), (503, &json!("ok")));
@@ -101,9 +105,12 @@ async fn metrics_are_prometheus_text() {
     let service = Service::new().await;
     service.post("application/json", shop::purchase(Uuid::now_v7()).to_string()).await;
     let response = service.request("GET", "/metrics").send().await.unwrap();
-    assert!(response.headers()["content-type"].to_str().unwrap().contains("openmetrics-text"));
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     let text = response.text().await.unwrap();
-    assert!(text.contains(r#"purser_events_total{kind="purchase",outcome="stored",reason=""} 1"#), "{text}");
+    assert!(
+        text.contains(r#"purser_events_total{kind="purchase",source="http",outcome="stored",reason=""} 1"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]

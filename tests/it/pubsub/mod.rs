@@ -4,6 +4,7 @@
 mod limits;
 mod messages;
 mod outages;
+mod setup;
 mod stopping;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use purser::health::Health;
 use purser::intake::pubsub::{self, Draining, Options, SERVICE};
 use purser::intake::{Delivery, Origin};
 use purser::shutdown::Shutdown;
-use purser::telemetry::Metrics;
+use purser::telemetry::{Dependency, Metrics};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -35,6 +36,7 @@ fn options(addr: SocketAddr) -> Options {
         topic: "purchases".to_owned(),
         subscription: "purser-purchases".to_owned(),
         emulator_host: Some(addr.to_string()),
+        create_missing: true,
         lease: Duration::from_secs(10),
         ..Options::default()
     }

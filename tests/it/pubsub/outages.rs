@@ -95,8 +95,10 @@ async fn a_server_that_was_away_for_a_while_is_noticed_and_found_again() {
     server.faults().refuse_connections();
     server.faults().cut_connections();
     eventually("it says so", || !pull.works()).await;
+    eventually("and counts itself", || pull.metrics.holding(Dependency::PubSub) == 1).await;
     server.faults().accept_connections();
     eventually("it works again", || pull.works()).await;
+    eventually("and holds no longer", || pull.metrics.holding(Dependency::PubSub) == 0).await;
     // The client's own back-off grows to a minute.
     eventually("it did not wait for the client", || pull.metrics.pubsub_connects.get() == 2).await;
     a_message_gets_through(&server, &mut pull).await;

@@ -59,6 +59,20 @@ impl Worker {
         ready["checks"][service].as_str().unwrap_or_default().to_owned()
     }
 
+    /// What `/metrics` says of one series.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let value = |text: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+        };
+        value(&self.metrics().await)
+    }
+
+    /// All that `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        reqwest::get(format!("http://{}/metrics", self.addr)).await.unwrap().text().await.unwrap()
+    }
+
     /// Stops it as Ctrl-C would, and waits until it is done.
     pub async fn stop(self) {
         self.shutdown.stop();
@@ -177,7 +191,23 @@ impl Stack {
 
     /// Publishes so many more purchases, 30 % of them broken.
     pub async fn publish(&mut self, count: usize) {
-        let purchases: Vec<Purchase> = self.purchases.by_ref().take(count).collect();
+        let purchases = self.purchases.by_ref().take(count).collect();
+        self.send(purchases).await;
+    }
+
+    /// Publishes so many more purchases, all of them broken.
+    pub async fn publish_broken(&mut self, count: usize) {
+        let purchases = self.purchases.by_ref().filter(|purchase| purchase.fault.is_some()).take(count).collect();
+        self.send(purchases).await;
+    }
+
+    /// Publishes so many more purchases, none of them broken.
+    pub async fn publish_good(&mut self, count: usize) {
+        let purchases = self.purchases.by_ref().filter(|purchase| purchase.fault.is_none()).take(count).collect();
+        self.send(purchases).await;
+    }
+
+    async fn send(&mut self, purchases: Vec<Purchase>) {
         let sent: Vec<_> = purchases
             .iter()
             .map(|purchase| self.publisher.publish(Message::new().set_data(purchase.payload.clone())))

@@ -1,0 +1,102 @@
+//! Which events of a batch are new, and what would become of them: asked when the breaker is in doubt.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::breaker::Tally;
+use crate::events::{ContentHash, EventKind};
+use crate::intake::Delivery;
+use crate::pipeline::borrowed::Borrowed;
+use crate::pipeline::dead_letter;
+use crate::pipeline::verdict::{Reason, Table};
+use crate::pipeline::{AllJudged, Judged, Unavailable};
+
+/// What a batch would add.
+pub(super) struct Appraisal {
+    pub(super) tally: Tally,
+    /// How many of those rejected only wait for rows, by table.
+    pub(super) waiting: BTreeMap<Table, u64>,
+}
+
+/// Compares a batch with what is stored and with the dead letters. Writes nothing.
+pub(super) async fn appraise<K: EventKind>(
+    pool: &PgPool,
+    deliveries: &[Delivery],
+    judged: &AllJudged<K>,
+) -> Result<Appraisal, Unavailable> {
+    let mut conn = Borrowed::from(pool).await?;
+    let keys: BTreeSet<K::Key> = judged.events.iter().filter_map(key_to_look_up).collect();
+    let keys: Vec<K::Key> = keys.into_iter().collect();
+    let mut stored: BTreeMap<K::Key, ContentHash> = K::stored(conn.get()?, &keys).await?.into_iter().collect();
+    let mut accepted = 0;
+    let mut rejected: BTreeMap<Uuid, &Judged<K>> = BTreeMap::new();
+    let mut letters = Letters { deliveries, last: None };
+    for event in &judged.events {
+        let refused = match &event.verdict {
+            Ok(row) => match stored.entry(K::key(row)) {
+                Entry::Vacant(free) => {
+                    free.insert(K::content_hash(row));
+                    accepted += 1;
+                    false
+                }
+                Entry::Occupied(taken) => *taken.get() != K::content_hash(row),
+            },
+            Err(_) => {
+                let standing = event.key.as_ref().and_then(|key| stored.get(key));
+                standing.is_none() || standing != event.content.as_ref()
+            }
+        };
+        if refused {
+            rejected.insert(letters.id(event), event);
+        }
+    }
+    let ids: Vec<Uuid> = rejected.keys().copied().collect();
+    let known = sqlx::query_scalar("SELECT id FROM dead_letters WHERE id = ANY($1)").bind(ids);
+    let known: Vec<Uuid> = known.fetch_all(conn.get()?).await?;
+    conn.give_back();
+    for id in &known {
+        rejected.remove(id);
+    }
+    let tally = Tally { accepted, rejected: rejected.len() as u64 };
+    Ok(Appraisal { tally, waiting: waiting(rejected.into_values()) })
+}
+
+/// The key under which an event may be stored already.
+fn key_to_look_up<K: EventKind>(event: &Judged<K>) -> Option<K::Key> {
+    match &event.verdict {
+        Ok(row) => Some(K::key(row)),
+        Err(_) => event.key.clone().filter(|_| event.content.is_some()),
+    }
+}
+
+fn waiting<'j, K: EventKind>(rejected: impl Iterator<Item = &'j Judged<K>>) -> BTreeMap<Table, u64> {
+    let mut waiting = BTreeMap::new();
+    for rejection in rejected.filter_map(|event| event.verdict.as_ref().err()) {
+        if rejection.reason == Reason::Reference {
+            let tables: BTreeSet<Table> = rejection.missing.iter().map(|missing| missing.table).collect();
+            tables.into_iter().for_each(|table| *waiting.entry(table).or_default() += 1);
+        }
+    }
+    waiting
+}
+
+/// Names the dead letters that events would become.
+struct Letters<'d> {
+    deliveries: &'d [Delivery],
+    /// The payload that was hashed last: a message may hold many events.
+    last: Option<(usize, [u8; 32])>,
+}
+
+impl Letters<'_> {
+    fn id<K: EventKind>(&mut self, event: &Judged<K>) -> Uuid {
+        let delivery = &self.deliveries[event.delivery];
+        let (_, sha256) = match self.last.filter(|(last, _)| *last == event.delivery) {
+            Some(last) => last,
+            None => *self.last.insert((event.delivery, dead_letter::sha256(delivery))),
+        };
+        dead_letter::id::<K>(delivery, &sha256, event.position, event.key.as_ref())
+    }
+}

@@ -1,0 +1,4 @@
+//! What a process tells of itself.
+
+mod metrics;
+mod promtool;
