@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -73,5 +75,10 @@ impl Blob {
     /// When there is none of this name, or the store does not answer.
     pub async fn get(&self, object: &str) -> object_store::Result<Bytes> {
         self.store.get(&Path::from(object)).await?.bytes().await
+    }
+
+    /// The names of all objects below a folder, in no particular order.
+    pub fn list(&self, folder: &str) -> BoxStream<'static, object_store::Result<String>> {
+        self.store.list(Some(&Path::from(folder))).map_ok(|object| object.location.to_string()).boxed()
     }
 }

@@ -8,6 +8,7 @@ pub mod import;
 mod ingest;
 mod serve;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Check(check::Args),
     /// What is held back because too many events are rejected; let it through, or hold it
     Breaker(breaker::Args),
+    /// Recompute every sum, session and ledger from the rows, and say where they differ
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -67,6 +70,7 @@ impl Cli {
             Command::Ingest(args) => return ingest::run(args).await,
             Command::Check(args) => return check::run(args).await,
             Command::Breaker(args) => return breaker::run(args).await,
+            Command::Verify(args) => return verify::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -22,3 +22,4 @@ mod sessions;
 mod store;
 mod support;
 mod telemetry;
+mod verify;
