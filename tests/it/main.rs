@@ -14,6 +14,7 @@ mod files;
 mod golden;
 mod google_cloud;
 mod orders;
+mod properties;
 mod pubsub;
 mod references;
 mod replay;
