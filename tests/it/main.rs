@@ -23,4 +23,5 @@ mod sessions;
 mod store;
 mod support;
 mod telemetry;
+mod transaction;
 mod verify;
