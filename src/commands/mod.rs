@@ -9,6 +9,7 @@ pub mod import;
 mod ingest;
 mod serve;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     /// What is held back because too many events are rejected; let it through, or hold it
     Breaker(breaker::Args),
+    /// Recompute every sum, session and ledger from the rows, and say where they differ
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -71,6 +74,7 @@ impl Cli {
             Command::Check(args) => return check::run(args).await,
             Command::DeadLetters(args) => return dead_letters::run(args).await,
             Command::Breaker(args) => return breaker::run(args).await,
+            Command::Verify(args) => return verify::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -13,6 +13,7 @@ use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
 use private_postgres::testing::{FaultServer, TestDatabase, database_with};
 use pubsub_server::Server;
+use purser::blob::Blob;
 use purser::config::Config;
 use purser::database;
 use purser::service::{Roles, Service};
@@ -252,6 +253,7 @@ impl Stack {
     /// the rollups and the blob folder agree.
     pub async fn assert_exact(&self) -> Accounts {
         let accounts = self.rig.assert_accounts_agree().await;
+        self.rig.assert_verified(Some(Blob::open(self.blob.path().to_str().unwrap()).unwrap())).await;
         let ids = |fault: bool| -> BTreeSet<Uuid> {
             self.published.values().filter(|purchase| purchase.fault.is_some() == fault).map(|one| one.id).collect()
         };
