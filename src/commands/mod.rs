@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::service::Roles;
-use crate::telemetry::{LogFormat, log_to_stderr};
+use crate::telemetry::{self, BatchLines, LogFormat};
 
 /// Takes shop events off Google Cloud Pub/Sub, keeps the good ones in Postgres exactly once, and the
 /// bad ones, with every reason, as dead letters.
@@ -26,6 +26,9 @@ pub struct Cli {
     /// How log lines are written
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     log_format: LogFormat,
+    /// Send traces to this OpenTelemetry collector, as OTLP over HTTP, such as `http://localhost:4318`
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", global = true)]
+    otlp_endpoint: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -62,7 +65,11 @@ impl Cli {
     /// # Errors
     /// What a person at a terminal should read.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        log_to_stderr(self.log_format);
+        let batches = match self.command {
+            Command::Serve(_) | Command::Worker(_) | Command::Api(_) => BatchLines::Shown,
+            _ => BatchLines::Hidden,
+        };
+        let _telemetry = telemetry::start(self.log_format, batches, self.otlp_endpoint.as_deref())?;
         match self.command {
             Command::Demo(args) => demo::run(*args).await?,
             Command::Serve(args) => serve::run(*args, Roles { worker: true, api: true }).await?,
