@@ -199,7 +199,10 @@ fn platform(delivery: &Delivery, place: Place, violations: &mut Vec<Violation>) 
         None => delivery.object().and_then(Platform::of_path),
     };
     if platform.is_none() {
-        let found = said.or(delivery.object()).unwrap_or("nothing");
+        let found = match said.or(delivery.object()) {
+            Some("") => "an empty text",
+            found => found.unwrap_or("nothing"),
+        };
         violations.push(Violation::new(
             Code::UnknownPlatform,
             place.pointer(),
