@@ -261,6 +261,11 @@ impl Stack {
         self.published.values().find(|purchase| purchase.fault.is_none()).unwrap().payload.to_vec()
     }
 
+    /// Ids of the good ones among what was published.
+    pub fn good(&self) -> impl Iterator<Item = Uuid> {
+        self.published.values().filter(|purchase| purchase.fault.is_none()).map(|purchase| purchase.id)
+    }
+
     pub async fn stored(&self) -> i64 {
         self.rig.number("SELECT count(*) FROM purchases").await
     }
