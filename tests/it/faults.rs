@@ -198,17 +198,13 @@ async fn a_frozen_worker_does_not_block_the_one_that_gets_its_messages() {
     let mut frozen = stack.child().await;
     stack.publish(3000).await;
     eventually("some are stored", async || stack.stored().await > 0).await;
-    let signal = |name: &str| {
-        let sent = std::process::Command::new("kill").arg(name).arg(frozen.id().to_string()).status().unwrap();
-        assert!(sent.success());
-    };
-    signal("-STOP");
+    frozen.signal("STOP");
     let worker = stack.worker().await;
     stack.publish(500).await;
     stack.acknowledged().await;
-    signal("-CONT");
-    signal("-TERM");
-    frozen.wait().unwrap();
+    frozen.signal("CONT");
+    frozen.signal("TERM");
+    frozen.ended().await;
     worker.stop().await;
     stack.assert_exact().await;
 }
@@ -221,7 +217,7 @@ async fn a_session_frozen_in_the_middle_of_a_copy_is_ended() {
     let frozen = database::connect(&stack.rig.url, 1).unwrap();
     let mut tx = frozen.begin().await.unwrap();
     let insert = "INSERT INTO purchases SELECT $1, now(), now(), $1, NULL, '', 1";
-    sqlx::query(insert).bind(stack.good().next().unwrap()).execute(&mut *tx).await.unwrap();
+    sqlx::query(insert).bind(stack.a_good_one().0).execute(&mut *tx).await.unwrap();
     // Between the answer to this and its rows, there it stops.
     let copy = tx.copy_in_raw("COPY purchase_items FROM STDIN").await.unwrap();
     let worker = stack.worker().await;
