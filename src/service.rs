@@ -212,6 +212,7 @@ impl Service {
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
             ctr: Ctr::new(&self.config.ctr),
+            project: self.config.pubsub.pubsub_project_id.clone(),
         }
     }
 }

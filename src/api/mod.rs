@@ -2,6 +2,7 @@
 
 mod accept;
 mod articles;
+mod breakers;
 mod ctr;
 mod customers;
 mod docs;
@@ -72,6 +73,8 @@ pub struct Api {
     pub ab: AbConfig,
     /// How click-through rates are answered.
     pub ctr: Ctr,
+    /// The Google Cloud project of the subscriptions.
+    pub project: String,
 }
 
 /// Every route of the service, under the token that guards it, documented at `/openapi.json`.
@@ -87,6 +90,7 @@ pub fn router(api: Api) -> Router {
     let personal = Routes::default()
         .route("/purchases/{id}", routes!(purchases::show))
         .route("/customers/top", routes!(customers::top))
+        .route("/breakers/{kind}", routes!(breakers::order))
         .guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))
@@ -95,6 +99,7 @@ pub fn router(api: Api) -> Router {
         .route("/sales/province", routes!(sales_by_province::province))
         .route("/orders/value", routes!(order_value::value))
         .route("/rejections/summary", routes!(rejections::summary))
+        .route("/breakers", routes!(breakers::list))
         .route("/monitor", routes!(monitor::events))
         .alias("//monitor", routes!(monitor::events))
         .route("/monitor/health", routes!(monitor_health::health))

@@ -1,5 +1,6 @@
 //! Parameters of a query: every wrong one is named at once, unknown ones included.
 
+mod body;
 mod cursor;
 mod dates;
 mod span;

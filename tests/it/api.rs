@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod breakers;
 mod ctr;
 mod document;
 mod events;
@@ -67,6 +68,7 @@ impl Service {
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
+            project: "test".to_owned(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
