@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod index;
 mod layers;
+mod limits;
 mod metrics_orders;
 mod metrics_sessions;
 mod metrics_time_to_order;
@@ -20,6 +21,7 @@ mod openapi;
 mod order_value;
 mod orders;
 mod parameters;
+mod patience;
 mod period;
 mod problem;
 mod purchases;
@@ -27,17 +29,16 @@ mod rejections;
 mod sales_by_province;
 mod sales_by_state;
 mod sales_over_time;
+mod server;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::net::TcpListener;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -45,13 +46,14 @@ use crate::config::AbConfig;
 use crate::events::{AbEvent, Order};
 use crate::health::Health;
 use crate::intake::http::HttpIntake;
-use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use openapi::Routes;
 use problem::Problem;
 use tokens::Guard;
 
 pub use ctr::Ctr;
+pub use limits::Limits;
+pub use server::serve;
 pub use tokens::Tokens;
 
 /// What the handlers need. Clones share it.
@@ -67,6 +69,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Who may ask what.
     pub tokens: Arc<Tokens>,
+    /// How much at once.
+    pub limits: Limits,
     /// The largest event that is taken in.
     pub max_event_bytes: usize,
     /// How the split of an A/B test is judged.
@@ -128,23 +132,6 @@ fn finish(routes: Router<Api>, api: Api) -> Router {
     let metrics = Arc::clone(&api.metrics);
     let routes = routes.with_state(api);
     layers::around(routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method), metrics)
-}
-
-/// Serves until the process is told to stop and the requests in flight are answered, or it gives up.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let soft = shutdown.soft().clone();
-    let serve = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });
-    match shutdown.unless_given_up(serve.into_future()).await {
-        Ok(served) => Ok(served?),
-        Err(_stopped) => {
-            tracing::warn!("requests in flight were not answered");
-            Ok(())
-        }
-    }
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

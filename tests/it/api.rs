@@ -6,6 +6,7 @@ mod breakers;
 mod ctr;
 mod document;
 mod events;
+mod limits;
 mod metrics;
 mod monitor;
 mod openapi;
@@ -13,8 +14,9 @@ mod orders;
 mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use purser::api::{self, Api, Ctr, Tokens};
+use purser::api::{self, Api, Ctr, Limits, Tokens};
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
@@ -25,7 +27,7 @@ use purser::pipeline::worker::BatchLimits;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::support::Rig;
@@ -53,6 +55,10 @@ impl Service {
     }
 
     async fn with_ctr(rig: Rig, tokens: Tokens, ctr: Ctr) -> Service {
+        Service::within(rig, tokens, ctr, limits()).await
+    }
+
+    async fn within(rig: Rig, tokens: Tokens, ctr: Ctr, limits: Limits) -> Service {
         let intakes = KINDS.iter().map(|kind| {
             let (queue, deliveries) = mpsc::channel(1000);
             tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
@@ -65,6 +71,7 @@ impl Service {
             health: health.clone(),
             metrics: Arc::clone(&rig.pipeline.metrics),
             tokens: Arc::new(tokens),
+            limits: limits.clone(),
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
@@ -75,7 +82,7 @@ impl Service {
         let shutdown = rig.pipeline.shutdown.clone();
         let router = api::router(api);
         let routes = format!("{router:?}");
-        let serving = tokio::spawn(async move { api::serve(listener, router, &shutdown).await });
+        let serving = tokio::spawn(async move { api::serve(listener, router, limits, &shutdown).await });
         Service { rig, health, address, client: reqwest::Client::new(), serving, routes }
     }
 
@@ -109,6 +116,13 @@ impl Service {
         }
         (status, body)
     }
+}
+
+/// Limits that no test reaches that is not about them.
+fn limits() -> Limits {
+    let room = || Arc::new(Semaphore::new(100));
+    let (idle, deadline) = (Duration::from_secs(60), Duration::from_secs(60));
+    Limits { connections: 100, idle, deadline, questions: room(), submissions: room() }
 }
 
 /// Click-through rates as they are configured by default.
