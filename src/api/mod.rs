@@ -4,6 +4,7 @@ mod accept;
 mod articles;
 mod ctr;
 mod customers;
+mod dead_letters;
 mod docs;
 mod events;
 mod health;
@@ -51,6 +52,7 @@ use problem::Problem;
 use tokens::Guard;
 
 pub use ctr::Ctr;
+pub use dead_letters::DeadLetters;
 pub use tokens::Tokens;
 
 /// What the handlers need. Clones share it.
@@ -72,6 +74,8 @@ pub struct Api {
     pub ab: AbConfig,
     /// How click-through rates are answered.
     pub ctr: Ctr,
+    /// Where dead letters are, and what tries them again.
+    pub dead_letters: DeadLetters,
 }
 
 /// Every route of the service, under the token that guards it, documented at `/openapi.json`.
@@ -87,6 +91,11 @@ pub fn router(api: Api) -> Router {
     let personal = Routes::default()
         .route("/purchases/{id}", routes!(purchases::show))
         .route("/customers/top", routes!(customers::top))
+        .route("/dead-letters", routes!(dead_letters::groups))
+        .route("/dead-letters/records", routes!(dead_letters::records))
+        .route("/dead-letters/{id}", routes!(dead_letters::show))
+        .route("/dead-letters/replay", routes!(dead_letters::replay))
+        .route("/dead-letters/discard", routes!(dead_letters::discard))
         .guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod ctr;
+mod dead_letters;
 mod document;
 mod events;
 mod metrics;
@@ -13,7 +14,8 @@ mod views;
 
 use std::sync::Arc;
 
-use purser::api::{self, Api, Ctr, Tokens};
+use purser::api::{self, Api, Ctr, DeadLetters, Tokens};
+use purser::blob::Blob;
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
@@ -23,6 +25,7 @@ use purser::intake::http::HttpIntake;
 use purser::pipeline::worker::BatchLimits;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -39,6 +42,8 @@ struct Service {
     serving: JoinHandle<anyhow::Result<()>>,
     /// What the router shows of itself.
     routes: String,
+    /// Where dead letters are shipped to.
+    folder: TempDir,
 }
 
 impl Service {
@@ -57,7 +62,7 @@ impl Service {
             tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
             (kind.name, HttpIntake::new(kind.name, queue))
         });
-        let health = Health::default();
+        let (health, folder) = (Health::default(), tempfile::tempdir().unwrap());
         let api = Api {
             pool: rig.pool().clone(),
             intakes: Arc::new(intakes.collect()),
@@ -67,6 +72,7 @@ impl Service {
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
+            dead_letters: DeadLetters::new(rig.pipeline.clone(), Blob::open(folder.path().to_str().unwrap()).unwrap()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -74,7 +80,7 @@ impl Service {
         let router = api::router(api);
         let routes = format!("{router:?}");
         let serving = tokio::spawn(async move { api::serve(listener, router, &shutdown).await });
-        Service { rig, health, address, client: reqwest::Client::new(), serving, routes }
+        Service { rig, health, address, client: reqwest::Client::new(), serving, routes, folder }
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {

@@ -8,6 +8,7 @@ mod any_input;
 mod api;
 mod breaker;
 mod clicks;
+mod dead_letters;
 mod drift;
 mod faults;
 mod files;
