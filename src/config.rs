@@ -116,7 +116,7 @@ impl PipelineConfig {
 #[derive(Debug, Clone, Args)]
 pub struct BreakerConfig {
     /// Hold the events of a Pub/Sub subscription while too many of them are rejected
-    #[arg(long, env = "BREAKER", value_parser = clap::value_parser!(bool), action = clap::ArgAction::Set, default_value_t = true)]
+    #[arg(long, env = "BREAKER", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::Set, default_value = "true")]
     pub breaker: bool,
     /// A larger share of new events, rejected, is too many; 1 never is
     #[arg(long, env = "BREAKER_RATIO", default_value_t = 0.5, value_parser = share)]

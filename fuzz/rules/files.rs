@@ -27,7 +27,8 @@ pub fn files(bytes: &[u8]) {
     assert_eq!(whole, records(&file, form, usize::MAX, 1 + file.len() % 7), "records do not depend on chunks");
     match form {
         Form::Json => {
-            assert_eq!(significant(&file), whole.iter().flat_map(|record| significant(record)).collect::<Vec<_>>());
+            let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file);
+            assert_eq!(significant(text), whole.iter().flat_map(|record| significant(record)).collect::<Vec<_>>());
         }
         Form::Csv(_) => are_json(&file, &whole),
     }
@@ -36,7 +37,6 @@ pub fn files(bytes: &[u8]) {
 
 /// Everything but white space, and what stands around and between the elements of an array.
 fn significant(bytes: &[u8]) -> Vec<u8> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     bytes.iter().copied().filter(|byte| !b" \t\r\n,[]".contains(byte)).collect()
 }
 

@@ -12,7 +12,7 @@ pub fn import(bytes: &[u8]) {
             match row {
                 Ok(values) => can_be_loaded(&values),
                 Err(wrong) => {
-                    assert!(wrong.place > last, "{} comes behind {last}", wrong.place);
+                    assert!(wrong.place >= last, "{} comes behind {last}", wrong.place);
                     assert!(!wrong.because.is_empty());
                     assert!(serde_json::from_str::<serde_json::Value>(&wrong.row).is_ok(), "{} is no JSON", wrong.row);
                     last = wrong.place;

@@ -15,7 +15,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use super::problem::Problem;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, continue_trace};
 
 /// The last one added is the outermost.
 pub(super) fn around(routes: Router, metrics: Arc<Metrics>) -> Router {
@@ -41,7 +41,9 @@ async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
 /// The query stays out: somebody will put a secret there.
 fn span(request: &Request) -> Span {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id);
+    continue_trace(&span, request.headers());
+    span
 }
 
 fn answered(response: &Response, took: Duration, _span: &Span) {

@@ -27,6 +27,7 @@ pub use watch::watch_until_stopped;
 pub use window::{Limits, Tally};
 
 pub(crate) use gate::{Gate, Held, Pass};
+pub(crate) use sizes::TABLES;
 pub(crate) use state::Switch;
 pub(crate) use window::Weight;
 

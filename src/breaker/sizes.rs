@@ -54,7 +54,11 @@ impl Sizes {
         }
         let enough = before.map_or(1, |rows| (rows as f64 * self.share).ceil() as i64).max(1);
         let at = Instant::now();
-        let rows = self.count(table, enough).await?;
+        let rows = match self.count(table, enough).await {
+            // Too many to count are enough.
+            Err(error) if is_too_slow(&error) => enough,
+            rows => rows?,
+        };
         let fallen = match before {
             _ if rows >= enough => None,
             Some(before) if rows > 0 => Some(format!("{table} holds {rows} rows, and held {before}")),
@@ -107,12 +111,19 @@ impl Sizes {
     }
 }
 
-/// Takes what a table holds now to be right.
+/// The statement was cancelled because it took too long.
+fn is_too_slow(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|database| database.code().as_deref() == Some("57014"))
+}
+
+/// Takes what a table holds now to be right, however long it takes to count.
 pub(super) async fn accept(pool: &PgPool, table: Table) -> sqlx::Result<()> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
     let upsert = format!(
         "INSERT INTO reference_sizes (reference_table, rows) SELECT $1, count(*) FROM {table}
          ON CONFLICT (reference_table) DO UPDATE SET rows = EXCLUDED.rows, counted_at = now()"
     );
-    sqlx::query(AssertSqlSafe(upsert)).bind(table.as_str()).persistent(false).execute(pool).await?;
-    Ok(())
+    sqlx::query(AssertSqlSafe(upsert)).bind(table.as_str()).persistent(false).execute(&mut *tx).await?;
+    tx.commit().await
 }

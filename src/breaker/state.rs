@@ -84,7 +84,7 @@ pub(crate) async fn open(pool: &PgPool, name: Name<'_>, cause: Cause, because: &
     sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(name.kind).bind(name.subscription).fetch_one(pool).await
 }
 
-/// Tells the other workers what this one sees.
+/// Tells the other workers what this one sees, and forgets those that are long gone.
 pub(crate) async fn report(
     pool: &PgPool,
     name: Name<'_>,
@@ -93,7 +93,8 @@ pub(crate) async fn report(
     seen: Tally,
 ) -> sqlx::Result<()> {
     let upsert = sqlx::query(
-        "INSERT INTO breaker_reports (kind, subscription, instance, revision, events, rejected)
+        "WITH gone AS (DELETE FROM breaker_reports WHERE reported_at < now() - interval '1 day')
+         INSERT INTO breaker_reports (kind, subscription, instance, revision, events, rejected)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (kind, subscription, instance) DO UPDATE SET
              revision = EXCLUDED.revision, events = EXCLUDED.events, rejected = EXCLUDED.rejected, reported_at = now()",

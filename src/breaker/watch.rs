@@ -32,12 +32,13 @@ pub async fn watch_until_stopped(breaker: Breaker, shutdown: Shutdown) -> anyhow
         }
     };
     let reading = async {
+        let mut failing = false;
         loop {
-            match timeout(PATIENCE, shared.read()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "the state of the breakers was not read"),
-                Err(_frozen) => tracing::debug!("the state of the breakers was not read in time"),
+            let read = timeout(PATIENCE, shared.read()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            if let (Err(error), false) = (&read, failing) {
+                tracing::warn!(%error, "breakers stay as they are: their state cannot be read");
             }
+            failing = read.is_err();
             sleep(INTERVAL).await;
         }
     };

@@ -9,13 +9,14 @@ pub mod import;
 mod ingest;
 mod serve;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::service::Roles;
-use crate::telemetry::{LogFormat, log_to_stderr};
+use crate::telemetry::{self, BatchLines, LogFormat};
 
 /// Takes shop events off Google Cloud Pub/Sub, keeps the good ones in Postgres exactly once, and the
 /// bad ones, with every reason, as dead letters.
@@ -25,6 +26,9 @@ pub struct Cli {
     /// How log lines are written
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
     log_format: LogFormat,
+    /// Send traces to this OpenTelemetry collector, as OTLP over HTTP, such as `http://localhost:4318`
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", global = true)]
+    otlp_endpoint: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,6 +55,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     /// What is held back because too many events are rejected; let it through, or hold it
     Breaker(breaker::Args),
+    /// Recompute every sum, session and ledger from the rows, and say where they differ
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -59,7 +65,11 @@ impl Cli {
     /// # Errors
     /// What a person at a terminal should read.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        log_to_stderr(self.log_format);
+        let batches = match self.command {
+            Command::Serve(_) | Command::Worker(_) | Command::Api(_) => BatchLines::Shown,
+            _ => BatchLines::Hidden,
+        };
+        let _telemetry = telemetry::start(self.log_format, batches, self.otlp_endpoint.as_deref())?;
         match self.command {
             Command::Demo(args) => demo::run(*args).await?,
             Command::Serve(args) => serve::run(*args, Roles { worker: true, api: true }).await?,
@@ -71,6 +81,7 @@ impl Cli {
             Command::Check(args) => return check::run(args).await,
             Command::DeadLetters(args) => return dead_letters::run(args).await,
             Command::Breaker(args) => return breaker::run(args).await,
+            Command::Verify(args) => return verify::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

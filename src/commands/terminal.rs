@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::intake::files::Reporter;
+use crate::verify::Watcher;
 
 /// Writes to standard output. `false` when whoever read it has gone away, which is no error.
 pub(super) fn answer(text: impl AsRef<[u8]>) -> io::Result<bool> {
@@ -26,11 +27,7 @@ pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     pub(super) fn new() -> Self {
-        let target = match io::stderr().is_terminal() {
-            true => ProgressDrawTarget::stderr_with_hz(10),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let bar = ProgressBar::with_draw_target(Some(0), target());
         let template = "{wide_bar} {human_pos} of {human_len} records, {per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -42,6 +39,36 @@ impl Progress {
     /// Takes the bar away.
     pub(super) fn finish(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// Where a bar is drawn.
+fn target() -> ProgressDrawTarget {
+    match io::stderr().is_terminal() {
+        true => ProgressDrawTarget::stderr_with_hz(10),
+        false => ProgressDrawTarget::hidden(),
+    }
+}
+
+/// A line that says what is being looked at; none where standard error is no terminal.
+pub(super) struct Stage(ProgressBar);
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let line = ProgressBar::with_draw_target(None, target());
+        line.enable_steady_tick(Duration::from_millis(200));
+        Stage(line)
+    }
+
+    /// Takes the line away.
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Watcher for Stage {
+    fn at(&self, check: &str, place: &str) {
+        self.0.set_message(format!("{check}: {place}"));
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Split(BTreeMap<String, f64>);
 
 /// The text is no split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected version=weight,version=weight,… with each version once and every weight above 0, found {0:?}")]
+#[error("expected version=weight,version=weight,… with each version once and every weight above 0, up to 1e100, found {0:?}")]
 pub struct NotASplit(String);
 
 impl FromStr for Split {
@@ -29,11 +29,14 @@ impl FromStr for Split {
     }
 }
 
+/// The largest weight: however many there are, their sum is a number.
+const LARGEST: f64 = 1e100;
+
 fn weight(part: &str) -> Option<(&str, f64)> {
     let (version, weight) = part.rsplit_once('=')?;
     let weight: f64 = weight.trim().parse().ok()?;
     let version = version.trim();
-    (!version.is_empty() && weight.is_finite() && weight > 0.0).then_some((version, weight))
+    (!version.is_empty() && weight > 0.0 && weight <= LARGEST).then_some((version, weight))
 }
 
 impl Split {
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_no_split() {
-        for text in ["A", "A=", "A=0", "A=-1,B=2", "A=NaN", "A=inf", "=1", "A=1,A=1", "A=1,", ",", "A=half"] {
+        for text in ["A", "A=", "A=0", "A=-1,B=2", "A=NaN", "A=inf", "A=1e308,B=1e308", "=1", "A=1,A=1", "A=1,", ",", "A=half"] {
             assert_eq!(shares(text, &[]), None, "{text}");
         }
     }

@@ -4,6 +4,7 @@
 mod ab_event;
 mod click_event;
 mod content;
+mod derived;
 mod event_id;
 mod order;
 mod product_view;
@@ -34,6 +35,7 @@ use crate::shutdown::{Shutdown, Stopped};
 pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
 pub use content::{ContentHash, ContentHasher};
+pub use derived::{Comparison, Derived, Difference, Differences, Slice};
 pub use event_id::event_id;
 pub use order::Order;
 pub use product_view::ProductView;
@@ -79,6 +81,10 @@ pub struct Kind {
     pub attributes: &'static [Attribute],
     /// What is to be done all the time beside deciding events.
     pub upkeep: Option<Upkeep>,
+    /// The table of its rows: [`EventKind::TABLE`].
+    pub table: &'static str,
+    /// What is derived of its rows: [`EventKind::DERIVED`].
+    pub derived: &'static [Derived],
     /// What an event holds: [`EventKind::FIELDS`].
     pub fields: &'static str,
     /// A good event: [`EventKind::EXAMPLE`].
@@ -97,6 +103,8 @@ impl Kind {
             natural_key: K::NATURAL_KEY,
             attributes: K::ATTRIBUTES,
             upkeep: K::UPKEEP,
+            table: K::TABLE,
+            derived: K::DERIVED,
             fields: K::FIELDS,
             example: K::EXAMPLE,
             decide: |pipeline, source, deliveries, limits| {
@@ -167,6 +175,12 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     const EXAMPLE: &'static str;
     /// Whether its events have an id of their own, so that they are the same wherever they stand.
     const NATURAL_KEY: bool;
+
+    /// The table that has one row for each of its events.
+    const TABLE: &'static str;
+    /// What is derived of its rows: all of it, in the order in which it is to be compared and mended. Every table
+    /// of the schema is somebody's, a test sees to that.
+    const DERIVED: &'static [Derived];
 
     /// The attributes of a delivery that it reads.
     const ATTRIBUTES: &'static [Attribute] = &[];

@@ -21,9 +21,10 @@ pub(super) struct Batch<K: EventKind> {
 
 impl<K: EventKind> Batch<K> {
     /// The verdicts as one batch, or as several where there is so much wrong with them that their dead
-    /// letters would fill the memory. The last of them is to be decided first.
-    pub(super) fn cut(source: Source, AllJudged { events, ignored }: AllJudged<K>) -> Vec<Self> {
-        let mut batches = vec![Batch { id: Uuid::now_v7(), source, events: Vec::new(), ignored }];
+    /// letters would fill the memory. The last of them is to be decided first, and has
+    /// this id.
+    pub(super) fn cut(id: Uuid, source: Source, AllJudged { events, ignored }: AllJudged<K>) -> Vec<Self> {
+        let mut batches = vec![Batch { id, source, events: Vec::new(), ignored }];
         let mut violations = 0;
         for event in events {
             violations += event.verdict.as_ref().err().map_or(0, |rejection| rejection.violations.len());

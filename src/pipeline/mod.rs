@@ -135,10 +135,9 @@ impl Pipeline {
     }
 
     /// The same pipeline, which decides every batch in a transaction of its own as ever, and rolls it back.
-    /// What is not kept is not counted either.
     #[must_use]
     pub fn dry_run(self) -> Self {
-        Pipeline { dry_run: true, metrics: Arc::default(), ..self }
+        Pipeline { dry_run: true, ..self }
     }
 }
 
@@ -161,9 +160,11 @@ pub async fn process<K: EventKind>(
     // Held until the process stops softly: not acknowledged, delivered again.
     let admitted = batch.stage(Stage::Admit, breaker::admit(pipeline, source, &deliveries, judged)).await?;
     let Some((judged, pass)) = admitted.map(Admitted::split) else { return Ok(()) };
-    let decided = batch.stage(Stage::Commit, store::commit(pipeline, source, &deliveries, judged)).await?;
+    let decided = batch.stage(Stage::Commit, store::commit(pipeline, batch.id(), source, &deliveries, judged)).await?;
     pass.decided(breaker::fact(&decided));
-    batch.committed(decided.iter().map(|(_, outcome)| outcome));
+    if !pipeline.dry_run {
+        batch.committed(decided.iter().map(|(_, outcome)| outcome));
+    }
     batch.stage(Stage::Acknowledge, async { acknowledge(deliveries, decided) }).await;
     Ok(())
 }

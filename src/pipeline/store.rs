@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::batch::Batch;
 use super::borrowed::Borrowed;
@@ -39,18 +40,19 @@ impl From<sqlx::Error> for Failure {
 
 /// Commits a batch, in one transaction, or in several smaller ones where Postgres refuses a row.
 ///
-/// Returns the outcome of each event, in no particular order.
+/// The first of them has this id. Returns the outcome of each event, in no particular order.
 ///
 /// # Errors
 /// Only when the process gives up; what has not committed by then is delivered again.
 pub async fn commit<K: EventKind>(
     pipeline: &Pipeline,
+    id: Uuid,
     source: Source,
     deliveries: &[Delivery],
     judged: AllJudged<K>,
 ) -> Result<Vec<(Which, Outcome)>, Stopped> {
     let mut decided = Vec::with_capacity(deliveries.len());
-    let mut todo = Batch::cut(source, judged);
+    let mut todo = Batch::cut(id, source, judged);
     while let Some(batch) = todo.pop() {
         match commit_one(pipeline, deliveries, &batch).await? {
             Ok(outcomes) => decided.extend(outcomes),

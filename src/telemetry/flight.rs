@@ -5,68 +5,58 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use tracing::{Instrument as _, Span};
+use uuid::Uuid;
 
-use super::Metrics;
 use super::labels::{KindLabel, KindSource, StageLabels};
+use super::{Metrics, Stage, traces};
 use crate::events::KINDS;
 use crate::intake::{Delivery, Source};
 use crate::pipeline::Outcome;
 
-/// The stages of the pipeline, each by the name of its function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    DecodeAndValidate,
-    CheckReferences,
-    Admit,
-    Commit,
-    Acknowledge,
-}
+/// Lines about single batches are told from all others by this, so that a filter can leave them out.
+pub(super) const BATCH_LINES: &str = "purser::batch";
 
-impl Stage {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Stage::DecodeAndValidate => "decode_and_validate",
-            Stage::CheckReferences => "check_references",
-            Stage::Admit => "admit",
-            Stage::Commit => "commit",
-            Stage::Acknowledge => "acknowledge",
-        }
-    }
-}
-
-/// The publish time of the oldest message of each batch in flight, by its number.
-#[derive(Debug, Default)]
-pub(super) struct InFlight {
-    next: u64,
-    oldest: BTreeMap<u64, (&'static str, DateTime<Utc>)>,
-}
+/// Batches in flight: kind, and when the oldest message was published.
+pub(super) type InFlight = BTreeMap<Uuid, (&'static str, DateTime<Utc>)>;
 
 /// A batch from when it is closed until it is acknowledged or given up.
 pub(crate) struct Flight<'m> {
     metrics: &'m Metrics,
-    number: u64,
+    id: Uuid,
     kind: &'static str,
     source: Source,
+    began: Instant,
+    span: Span,
     messages: i64,
     bytes: i64,
+    /// Empty where that is long ago: what a file or a replay brings says nothing about now.
     published_at: Vec<DateTime<Utc>>,
 }
 
 impl<'m> Flight<'m> {
     pub(crate) fn begin(metrics: &'m Metrics, kind: &'static str, source: Source, deliveries: &[Delivery]) -> Self {
-        let published_at: Vec<_> = deliveries.iter().map(|delivery| delivery.published_at).collect();
-        let bytes: usize = deliveries.iter().map(|delivery| delivery.payload.len()).sum();
-        let oldest = published_at.iter().min().copied().unwrap_or_else(Utc::now);
-        let mut in_flight = metrics.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = in_flight.next;
-        in_flight.next += 1;
-        in_flight.oldest.insert(number, (kind, oldest));
-        drop(in_flight);
+        let id = Uuid::now_v7();
+        let span = tracing::info_span!("batch", id = %id, kind, source = source.as_str(), messages = deliveries.len());
+        traces::link(&span, deliveries);
+        let published_at = match source {
+            Source::PubSub | Source::Http => deliveries.iter().map(|delivery| delivery.published_at).collect(),
+            Source::File | Source::Replay => Vec::new(),
+        };
+        if let Some(oldest) = published_at.iter().min() {
+            metrics.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id, (kind, *oldest));
+        }
         let whole = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        let (messages, bytes) = (whole(deliveries.len()), whole(bytes));
-        let flight = Flight { metrics, number, kind, source, messages, bytes, published_at };
+        let bytes = whole(deliveries.iter().map(|delivery| delivery.payload.len()).sum::<usize>());
+        let (messages, began) = (whole(deliveries.len()), Instant::now());
+        let flight = Flight { metrics, id, kind, source, began, span, messages, bytes, published_at };
         flight.holds(messages, bytes);
         flight
+    }
+
+    /// Names it in the ledger, in the log and in traces.
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
     fn holds(&self, messages: i64, bytes: i64) {
@@ -75,34 +65,48 @@ impl<'m> Flight<'m> {
         self.metrics.in_flight_bytes.get_or_create(&labels).inc_by(bytes);
     }
 
-    /// Runs a stage, and takes its time.
+    /// Runs a stage in its span, and takes its time.
     pub(crate) async fn stage<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
         let began = Instant::now();
-        let done = work.await;
+        let done = work.instrument(stage.span(&self.span)).await;
         let labels = StageLabels { kind: self.kind, stage: stage.as_str() };
         self.metrics.stage_seconds.get_or_create(&labels).observe(began.elapsed().as_secs_f64());
         done
     }
 
-    /// Counts what became of its events, now that they have committed.
+    /// Counts what became of its events, now that they have committed, and says so.
     pub(crate) fn committed<'o>(&self, outcomes: impl ExactSizeIterator<Item = &'o Outcome>) {
-        let (metrics, kind) = (self.metrics, self.kind);
-        metrics.batch_events.get_or_create(&KindLabel { kind }).observe(outcomes.len() as f64);
+        let (metrics, kind, source, received) = (self.metrics, self.kind, self.source, outcomes.len());
+        metrics.batch_events.get_or_create(&KindLabel { kind }).observe(received as f64);
         metrics.batch_bytes.get_or_create(&KindLabel { kind }).observe(self.bytes as f64);
-        metrics.decided(kind, self.source, outcomes);
-        // What a file or a replay brings was published long ago.
-        if matches!(self.source, Source::PubSub | Source::Http) {
-            let labels = KindSource { kind, source: self.source.as_str() };
+        let labels = KindSource { kind, source: source.as_str() };
+        if !self.published_at.is_empty() {
             let (seconds, now) = (metrics.publish_to_commit_seconds.get_or_create(&labels), Utc::now());
             self.published_at.iter().for_each(|published_at| seconds.observe(age(now, *published_at)));
         }
+        let counts = metrics.decided(kind, source, outcomes);
+        let count = |outcome| counts.get(outcome).copied().unwrap_or_default();
+        tracing::info!(
+            target: BATCH_LINES,
+            parent: None,
+            kind,
+            source = source.as_str(),
+            received,
+            stored = count("stored"),
+            duplicate = count("duplicate"),
+            rejected = count("rejected"),
+            ignored = count("ignored"),
+            milliseconds = self.began.elapsed().as_millis() as u64,
+            batch = %self.id,
+            "committed"
+        );
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         self.holds(-self.messages, -self.bytes);
-        self.metrics.in_flight.lock().unwrap_or_else(PoisonError::into_inner).oldest.remove(&self.number);
+        self.metrics.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -111,7 +115,7 @@ impl Metrics {
         let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Utc::now();
         for kind in KINDS {
-            let held = in_flight.oldest.values().filter(|(held, _)| *held == kind.name);
+            let held = in_flight.values().filter(|(held, _)| *held == kind.name);
             let oldest = held.map(|(_, oldest)| age(now, *oldest)).fold(0.0, f64::max);
             self.oldest_unacknowledged_seconds.get_or_create(&KindLabel { kind: kind.name }).set(oldest);
         }

@@ -1,4 +1,4 @@
-//! What is counted, and where logs go.
+//! What is counted, and where logs and traces go.
 //!
 //! Every metric stands in one list, [`Metrics`]. To add one: its field there, with the help text as its doc
 //! comment, and a row of the table in `docs/metrics.md`. What does more than count once has a method in the
@@ -13,11 +13,15 @@ mod labels;
 mod logs;
 mod metrics;
 mod process;
+mod stage;
+mod traces;
 
 pub use dependencies::Dependency;
 pub use events::Totals;
 pub use exposition::Exposition;
-pub(crate) use flight::{Flight, Stage};
+pub(crate) use flight::Flight;
 pub use labels::{DependencyLabel, EventLabels, KindLabel, KindSource, RequestLabels, RouteLabels, StageLabels};
-pub use logs::{LogFormat, log_to_stderr};
+pub use logs::{BatchLines, LogFormat, Telemetry, start};
 pub use metrics::{Described, Metrics};
+pub(crate) use stage::Stage;
+pub(crate) use traces::{continue_trace, trace_context};

@@ -37,6 +37,7 @@ use crate::events::{Attribute, EventKind, Kind, KindName};
 use crate::intake::http::{HttpIntake, Room, Submission, Undecided};
 use crate::pipeline::Outcome;
 use crate::pipeline::verdict::Reason;
+use crate::telemetry::trace_context;
 
 /// What became of an event that was not rejected.
 #[derive(Debug, Serialize, ToSchema)]
@@ -121,7 +122,7 @@ async fn submit_to(
             query.read(attribute.name, attribute.expected, |text| (attribute.is_right)(text).then(|| text.into()));
         Some((attribute.name.to_owned(), value?))
     };
-    let attributes = known.iter().filter_map(&mut said).collect();
+    let attributes = known.iter().filter_map(&mut said).chain(trace_context(headers)).collect();
     query.finish()?;
     let (key, request_id) = (idempotency_key(headers)?, request_id(headers));
     let request = Request { intake, key, attributes, request_id, max_event_bytes: api.max_event_bytes };

@@ -1,6 +1,7 @@
 //! An event of an A/B test: who was shown which version, and what came of it.
 
 mod counts;
+mod derived;
 mod insert;
 mod late;
 mod users;
@@ -13,7 +14,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ContentHash, Draft, EventKind, Reading, Upkeep, event_id, plausible};
+use super::{ContentHash, Derived, Draft, EventKind, Reading, Upkeep, event_id, plausible};
 use crate::domain::parse_day_or_instant;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::{Known, Reference, Shopper};
@@ -61,6 +62,8 @@ impl EventKind for AbEvent {
     const EXAMPLE: &'static str = r#"{"user_id":"c7a2f0e4","account_type":"premium","date":"2026-11-21",
         "event_type":"order","order_value":49.90,"version":"A"}"#;
     const NATURAL_KEY: bool = false;
+    const TABLE: &'static str = "ab_events";
+    const DERIVED: &'static [Derived] = derived::DERIVED;
 
     type Key = Uuid;
     type Event = AbEvent;

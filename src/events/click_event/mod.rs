@@ -1,6 +1,7 @@
 //! A click: something that somebody did in the shop, logged in or not. Those of a customer make sessions.
 
 mod changes;
+mod derived;
 mod insert;
 mod lock;
 mod rebuild;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{ContentHash, Draft, EventKind, Reading, Upkeep, plausible};
+use super::{ContentHash, Derived, Draft, EventKind, Reading, Upkeep, plausible};
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
 use crate::pipeline::decode::Json;
@@ -67,6 +68,8 @@ impl EventKind for ClickEvent {
         "ip":"203.0.113.7","customer-id":46,"timestamp":"2026-05-25T04:49:18.648681",
         "page":"https://shop.example/products/907","referrer":"https://search.example/?q=tea"}}"#;
     const NATURAL_KEY: bool = true;
+    const TABLE: &'static str = "click_events";
+    const DERIVED: &'static [Derived] = derived::DERIVED;
     const UPKEEP: Option<Upkeep> = Some(rebuild::keep);
 
     type Key = String;

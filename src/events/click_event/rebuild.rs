@@ -125,7 +125,8 @@ const HOLD: &str = "
     ORDER BY customer_id
     FOR UPDATE SKIP LOCKED";
 
-async fn rebuild(conn: &mut PgConnection, customers: &[String], minutes: i32) -> sqlx::Result<()> {
+/// Makes the sessions of these customers anew, by this gap. The transaction holds them.
+pub(super) async fn rebuild(conn: &mut PgConnection, customers: &[String], minutes: i32) -> sqlx::Result<()> {
     let sessions = from_scratch(conn, customers, TimeDelta::minutes(minutes.into())).await?;
     let delete = sqlx::query("DELETE FROM click_sessions WHERE customer_id = ANY($1)");
     delete.bind(customers).execute(&mut *conn).await?;

@@ -1,13 +1,15 @@
 //! Sessions as rows of `click_sessions`.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use sqlx::{FromRow, PgConnection};
 
 use super::sessions::{First, Referrer, Session};
 use crate::pipeline::copy::BinaryCopy;
 
-#[derive(FromRow)]
-struct StoredSession {
+/// A row of `click_sessions`.
+#[derive(FromRow, Deserialize)]
+pub(super) struct StoredSession {
     customer_id: String,
     started_at: DateTime<Utc>,
     ended_at: DateTime<Utc>,
@@ -24,7 +26,8 @@ struct StoredSession {
 }
 
 impl StoredSession {
-    fn into_session(self) -> (String, Session) {
+    /// The customer, and the session.
+    pub(super) fn into_session(self) -> (String, Session) {
         let referrer = self.referrer.zip(self.referrer_host).map(|(url, host)| Referrer { url, host });
         let session = Session {
             started_at: self.started_at,

@@ -1,5 +1,6 @@
 //! An order, as the shop's `order.created` event tells of it.
 
+mod derived;
 mod insert;
 mod loose;
 mod nested;
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
-use super::{ContentHash, ContentHasher, EventKind, Reading};
+use super::{ContentHash, ContentHasher, Derived, EventKind, Reading};
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
 use crate::pipeline::decode::Json;
@@ -103,6 +104,8 @@ impl EventKind for Order {
         "currency":"USD","financial_status":"paid","order_value":5.0,"total_discounts":0,"total_tax":0,
         "discount_codes":"xxx","buyer_accepts_marketing":true,"line_items":[{"quantity":"2","id":"31244085395571"}]}"#;
     const NATURAL_KEY: bool = true;
+    const TABLE: &'static str = "order_events";
+    const DERIVED: &'static [Derived] = derived::DERIVED;
 
     type Key = String;
     type Event = Received;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Attribute, ContentHash, ContentHasher, Draft, EventKind, Reading, event_id, plausible};
+use super::{Attribute, ContentHash, ContentHasher, Derived, Draft, EventKind, Reading, event_id, plausible};
 use crate::domain::Platform;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
@@ -68,6 +68,8 @@ impl EventKind for ProductView {
         "session_id":-7147916473548193691,"custom_attributes":{"codeColor":"20008657_002"}}}],
         "mpid":-196509116834317511,"timestamp_unixtime_ms":1454361579200}"#;
     const NATURAL_KEY: bool = false;
+    const TABLE: &'static str = "product_views";
+    const DERIVED: &'static [Derived] = &[];
     const ATTRIBUTES: &'static [Attribute] = &[PLATFORM];
 
     type Key = Uuid;
@@ -197,7 +199,10 @@ fn platform(delivery: &Delivery, place: Place, violations: &mut Vec<Violation>) 
         None => delivery.object().and_then(Platform::of_path),
     };
     if platform.is_none() {
-        let found = said.or(delivery.object()).unwrap_or("nothing");
+        let found = match said.or(delivery.object()) {
+            Some("") => "an empty text",
+            found => found.unwrap_or("nothing"),
+        };
         violations.push(Violation::new(
             Code::UnknownPlatform,
             place.pointer(),

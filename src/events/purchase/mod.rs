@@ -1,5 +1,6 @@
 //! A purchase: who bought how many of which articles, and when.
 
+mod derived;
 mod insert;
 mod sales;
 
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ContentHash, ContentHasher, Draft, EventKind, Reading, plausible};
+use super::{ContentHash, ContentHasher, Derived, Draft, EventKind, Reading, plausible};
 use crate::domain::State;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::{Article, Known, Reference};
@@ -62,6 +63,8 @@ impl EventKind for Purchase {
         "user_id":"a853753d-171d-4c11-8163-8e69819261aa",
         "cart":[{"article_id":"128a98a8-00be-4b67-bc66-e27060a6da0c","quantity":3}]}"#;
     const NATURAL_KEY: bool = true;
+    const TABLE: &'static str = "purchases";
+    const DERIVED: &'static [Derived] = derived::DERIVED;
 
     type Key = Uuid;
     type Event = Purchase;

@@ -75,6 +75,8 @@ impl Receipt for Lease {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn id_with_key(key: &str) -> String {
@@ -88,6 +90,19 @@ mod tests {
         assert_eq!(id_with_key(""), by_message);
         assert_eq!(id_with_key(&"k".repeat(256)), by_message);
         assert_eq!(id("s", "7", None, &HashMap::new()), "pubsub:s:7:");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_attributes_one_message_has_one_id(
+            attributes in proptest::collection::hash_map("\\PC{0,9}|idempotency_key", "\\PC{0,200}", 0..4),
+        ) {
+            let of = |message: &str| id("s", message, DateTime::from_timestamp(0, 0), &attributes);
+            prop_assert_eq!(of("7"), of("7"));
+            let has_key = attributes.get(IDEMPOTENCY_KEY).is_some_and(|key| (1..=255).contains(&key.len()));
+            prop_assert_eq!(of("7") == of("8"), has_key);
+            prop_assert!(of("7").len() <= 255 + "pubsub:s:key:".len());
+        }
     }
 
     #[test]

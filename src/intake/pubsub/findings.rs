@@ -60,16 +60,17 @@ pub fn findings(subscription: &Subscription, options: &Options) -> Vec<Finding> 
 }
 
 fn topic(subscription: &Subscription, options: &Options) -> Option<Finding> {
-    let (found, wanted) = (&subscription.topic, options.full_topic());
-    let what = match found.as_str() {
+    let (weight, what) = match subscription.topic.as_str() {
         DELETED_TOPIC => {
-            "its topic was deleted: nothing new arrives, and it cannot be given another one (let it run empty before)"
-                .to_owned()
+            let what = "its topic was deleted: nothing new arrives, and it cannot be given another one (let it run \
+                        empty before)";
+            (Weight::CutsOff, what.to_owned())
         }
-        found if found == wanted => return None,
-        found => format!("it is a subscription to {found}, and not to {wanted}"),
+        // Of whatever project: a shop may well publish in its own.
+        topic if topic.rsplit('/').next() == Some(&options.topic) => return None,
+        other => (Weight::MayLose, format!("it is a subscription to {other}, and not to a topic {}", options.topic)),
     };
-    Some(Finding { weight: Weight::CutsOff, what, mend: options.make_again() })
+    Some(Finding { weight, what, mend: options.make_again() })
 }
 
 fn is_detached(subscription: &Subscription, options: &Options) -> Option<Finding> {
@@ -86,6 +87,8 @@ fn is_delivered_elsewhere(subscription: &Subscription, options: &Options) -> Opt
         ("BigQuery", options.gcloud("update", "--clear-bigquery-config"))
     } else if subscription.cloud_storage_config.is_some() {
         ("Cloud Storage", options.gcloud("update", "--clear-cloud-storage-config"))
+    } else if subscription.bigtable_config.is_some() {
+        ("Bigtable", options.make_again())
     } else {
         return None;
     };
@@ -192,6 +195,7 @@ mod tests {
     fn a_subscription_as_it_should_be_needs_no_word() {
         assert_eq!(found(&json!({})), []);
         assert_eq!(found(&json!({"messageRetentionDuration": "2678400s", "ackDeadlineSeconds": 600})), []);
+        assert_eq!(found(&json!({"topic": "projects/somebody-else/topics/sales"})), []);
     }
 
     #[test]
@@ -199,7 +203,6 @@ mod tests {
         let again = "gcloud pubsub subscriptions delete till --project=shop && gcloud pubsub subscriptions create till";
         let cuts = |fields, tells, mend| only(&fields, Weight::CutsOff, tells, mend);
         cuts(json!({"topic": "_deleted-topic_"}), "its topic was deleted", again);
-        cuts(json!({"topic": "projects/shop/topics/other"}), "and not to projects/shop/topics/sales", again);
         cuts(json!({"detached": true}), "detached", again);
         let push = "gcloud pubsub subscriptions modify-push-config till --project=shop --push-endpoint=\"\"";
         cuts(json!({"pushConfig": {"pushEndpoint": "https://shop.example/"}}), "to https://shop.example/", push);
@@ -214,6 +217,8 @@ mod tests {
         loses(json!({"deadLetterPolicy": policy}), "delivered 5 times", "--clear-dead-letter-policy");
         loses(json!({"expirationPolicy": {"ttl": "2678400s"}}), "for 31 days", "--expiration-period=never");
         loses(json!({"messageRetentionDuration": "600s"}), "for 10 minutes", "--message-retention-duration=7d");
+        let other = json!({"topic": "projects/shop/topics/other"});
+        only(&other, Weight::MayLose, "and not to a topic sales", "create till");
         only(&json!({"filter": "attributes.a = \"b\""}), Weight::MayLose, "attributes.a = \"b\"", "create till");
     }
 

@@ -17,8 +17,8 @@ use crate::pipeline::{AllJudged, Judged, Unavailable};
 /// What a batch would add.
 pub(super) struct Appraisal {
     pub(super) tally: Tally,
-    /// How many of those rejected only wait for rows, by table.
-    pub(super) waiting: BTreeMap<Table, u64>,
+    /// The tables of which rows are all that some of those rejected wait for.
+    pub(super) waiting: BTreeSet<Table>,
 }
 
 /// Compares a batch with what is stored and with the dead letters. Writes nothing.
@@ -72,15 +72,11 @@ fn key_to_look_up<K: EventKind>(event: &Judged<K>) -> Option<K::Key> {
     }
 }
 
-fn waiting<'j, K: EventKind>(rejected: impl Iterator<Item = &'j Judged<K>>) -> BTreeMap<Table, u64> {
-    let mut waiting = BTreeMap::new();
-    for rejection in rejected.filter_map(|event| event.verdict.as_ref().err()) {
-        if rejection.reason == Reason::Reference {
-            let tables: BTreeSet<Table> = rejection.missing.iter().map(|missing| missing.table).collect();
-            tables.into_iter().for_each(|table| *waiting.entry(table).or_default() += 1);
-        }
-    }
-    waiting
+/// The tables whose missing rows alone make events be rejected.
+pub(super) fn waiting<'j, K: EventKind>(events: impl Iterator<Item = &'j Judged<K>>) -> BTreeSet<Table> {
+    let rejections = events.filter_map(|event| event.verdict.as_ref().err());
+    let waiting = rejections.filter(|rejection| rejection.reason == Reason::Reference);
+    waiting.flat_map(|rejection| rejection.missing.iter().map(|missing| missing.table)).collect()
 }
 
 /// Names the dead letters that events would become.

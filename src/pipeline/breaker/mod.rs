@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::validate::{check_references, decode_and_validate};
-use super::verdict::{Reason, Table};
+use super::verdict::Table;
 use super::{AllJudged, Outcome, Pipeline, Unavailable, Which};
-use crate::breaker::{Cause, Pass, Passage, State, Switch, Tally, Weight};
+use crate::breaker::{Cause, Pass, Passage, State, Switch, TABLES, Tally, Weight};
 use crate::events::EventKind;
 use crate::intake::{Delivery, Source};
 use crate::shutdown::Stopped;
-use appraise::{Appraisal, appraise};
+use appraise::{Appraisal, appraise, waiting};
 
 /// How long the database may take to answer before its connection is given up as frozen.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -104,7 +104,7 @@ async fn try_to_enter<K: EventKind>(
     deliveries: &[Delivery],
     judged: &AllJudged<K>,
 ) -> Result<Option<Pass>, Stopped> {
-    let fallen = fallen(pipeline, passage, waited_for(judged)).await?;
+    let fallen = fallen(pipeline, passage, waiting(judged.events.iter())).await?;
     if fallen.is_empty() {
         // What it looks like is bad enough: asking which events are new is only worth it when that is over.
         match passage.gate.enter(tally(judged)) {
@@ -114,8 +114,11 @@ async fn try_to_enter<K: EventKind>(
     }
     let settled = passage.gate.settled();
     let new = appraisal(pipeline, deliveries, judged).await?;
-    if let Some((_, because)) = fallen.iter().find(|(table, _)| new.waiting.contains_key(table)) {
-        open(pipeline, passage, Cause::References, because).await?;
+    if fallen.keys().any(|table| new.waiting.contains(table)) {
+        let because: Vec<String> = self::fallen(pipeline, passage, TABLES).await?.into_values().collect();
+        if !because.is_empty() {
+            open(pipeline, passage, Cause::References, &because.join("; ")).await?;
+        }
         return Ok(None);
     }
     if new.tally.rejected == 0 {
@@ -148,7 +151,7 @@ async fn hold<K: EventKind>(
         let judged = judge::<K>(pipeline, deliveries).await?;
         let new = appraisal(pipeline, deliveries, &judged).await?;
         let table_is_back = match switch.cause {
-            Cause::References => Some(fallen(pipeline, passage, new.waiting.keys().copied()).await?.is_empty()),
+            Cause::References => Some(fallen(pipeline, passage, TABLES).await?.is_empty()),
             Cause::Rejections | Cause::Operator => None,
         };
         insist(pipeline, "probe", || async { Ok(passage.probed(&held, new.tally, table_is_back).await?) }).await?;
@@ -161,21 +164,14 @@ async fn judge<K: EventKind>(pipeline: &Pipeline, deliveries: &[Delivery]) -> Re
     check_references(pipeline, deliveries, drafts).await
 }
 
-/// The tables whose missing rows alone make events of the batch be rejected.
-fn waited_for<K: EventKind>(judged: &AllJudged<K>) -> impl Iterator<Item = Table> {
-    let rejections = judged.events.iter().filter_map(|event| event.verdict.as_ref().err());
-    let waiting = rejections.filter(|rejection| rejection.reason == Reason::Reference);
-    waiting.flat_map(|rejection| rejection.missing.iter().map(|missing| missing.table))
-}
-
 /// Those of the tables that look as if they had been emptied by mistake, and why.
 async fn fallen(
     pipeline: &Pipeline,
     passage: &Passage,
-    tables: impl Iterator<Item = Table>,
+    tables: impl IntoIterator<Item = Table>,
 ) -> Result<BTreeMap<Table, String>, Stopped> {
     let mut fallen = BTreeMap::new();
-    for table in tables.collect::<std::collections::BTreeSet<_>>() {
+    for table in tables {
         let why = insist(pipeline, "look at a reference table", || async { Ok(passage.fallen(table).await?) }).await?;
         fallen.extend(why.map(|why| (table, why)));
     }

@@ -26,9 +26,12 @@ fn messages(of: impl Strategy<Value = Bytes>, runner: &mut TestRunner) -> Vec<By
     (0..MESSAGES).map(|_| of.new_tree(runner).unwrap().current()).collect()
 }
 
+/// With attributes that are as hostile.
 fn with_platform(payload: Bytes) -> (Delivery, oneshot::Receiver<Vec<Outcome>>) {
+    let text: String = String::from_utf8_lossy(&payload).chars().take(200).collect();
     let (mut delivery, outcomes) = delivery(payload);
     if let Origin::PubSub { attributes, .. } = &mut delivery.origin {
+        attributes.insert(format!("{text}\0"), text);
         attributes.insert("platform".to_owned(), "iOS".to_owned());
     }
     (delivery, outcomes)

@@ -2,6 +2,7 @@
 //! so that the accounts can be closed at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
 use private_postgres::testing::{FaultServer, TestDatabase, database_with};
 use pubsub_server::Server;
+use purser::blob::Blob;
 use purser::config::Config;
 use purser::database;
 use purser::service::{Roles, Service};
@@ -46,7 +48,7 @@ pub struct Stack {
 
 /// A worker inside the test process.
 pub struct Worker {
-    addr: std::net::SocketAddr,
+    addr: SocketAddr,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
 }
@@ -146,12 +148,16 @@ impl Stack {
     }
 
     fn flags(&self) -> Vec<String> {
+        self.flags_at("127.0.0.1:0".parse().unwrap())
+    }
+
+    fn flags_at(&self, http: SocketAddr) -> Vec<String> {
         let blob = self.blob.path().display();
         [
             format!("--database-url={}", self.rig.url),
             format!("--pubsub-emulator-host={}", self.pubsub.addr()),
             format!("--blob-url={blob}"),
-            "--http-addr=127.0.0.1:0".to_owned(),
+            format!("--http-addr={http}"),
             "--pubsub-lease-seconds=10".to_owned(),
             "--batch-events=50".to_owned(),
             "--batches-in-flight=3".to_owned(),
@@ -183,6 +189,20 @@ impl Stack {
         let child = Process(command.spawn().unwrap());
         self.subscribed().await;
         child
+    }
+
+    /// `purser serve` in a process of its own, with these variables, whose log goes into `log`; where it answers.
+    pub async fn serve(&self, variables: &[(&str, &str)], log: &Path) -> (Process, String) {
+        // Free a moment ago.
+        let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+        command.arg("serve").args(self.flags_at(http)).envs(variables.iter().copied());
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(log).unwrap());
+        let child = Process(command.spawn().unwrap());
+        let url = format!("http://{http}");
+        eventually("it answers", async || reqwest::get(format!("{url}/healthz")).await.is_ok()).await;
+        self.subscribed().await;
+        (child, url)
     }
 
     async fn subscribed(&self) {
@@ -218,7 +238,12 @@ impl Stack {
         self.published.extend(purchases.into_iter().map(|purchase| (purchase.id, purchase)));
     }
 
-    /// The same, where the publisher's connection is broken.
+    /// Publishes a message that is no purchase of the shop's.
+    pub async fn publish_message(&self, message: Message) {
+        self.publisher.publish(message).await.unwrap();
+    }
+
+    /// Publishes purchases where the publisher's connection is broken.
     pub async fn publish_on_a_new_connection(&mut self, count: usize) {
         self.publisher = publisher(&self.pubsub).await;
         self.publish(count).await;
@@ -229,6 +254,11 @@ impl Stack {
         for purchase in self.published.values().take(count) {
             self.publisher.publish(Message::new().set_data(purchase.payload.clone())).await.unwrap();
         }
+    }
+
+    /// A payload that is published already, and nothing is wrong with.
+    pub fn a_good_payload(&self) -> Vec<u8> {
+        self.published.values().find(|purchase| purchase.fault.is_none()).unwrap().payload.to_vec()
     }
 
     pub async fn stored(&self) -> i64 {
@@ -252,6 +282,7 @@ impl Stack {
     /// the rollups and the blob folder agree.
     pub async fn assert_exact(&self) -> Accounts {
         let accounts = self.rig.assert_accounts_agree().await;
+        self.rig.assert_verified(Some(Blob::open(self.blob.path().to_str().unwrap()).unwrap())).await;
         let ids = |fault: bool| -> BTreeSet<Uuid> {
             self.published.values().filter(|purchase| purchase.fault.is_some() == fault).map(|one| one.id).collect()
         };
