@@ -9,7 +9,9 @@ pub struct Split(BTreeMap<String, f64>);
 
 /// The text is no split.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected version=weight,version=weight,… with each version once and every weight above 0, up to 1e100, found {0:?}")]
+#[error(
+    "expected version=weight,version=weight,… with each version once and every weight above 0, up to 1e100, found {0:?}"
+)]
 pub struct NotASplit(String);
 
 impl FromStr for Split {
@@ -78,7 +80,9 @@ mod tests {
 
     #[test]
     fn what_is_no_split() {
-        for text in ["A", "A=", "A=0", "A=-1,B=2", "A=NaN", "A=inf", "A=1e308,B=1e308", "=1", "A=1,A=1", "A=1,", ",", "A=half"] {
+        for text in
+            ["A", "A=", "A=0", "A=-1,B=2", "A=NaN", "A=inf", "A=1e308,B=1e308", "=1", "A=1,A=1", "A=1,", ",", "A=half"]
+        {
             assert_eq!(shares(text, &[]), None, "{text}");
         }
     }
