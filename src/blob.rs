@@ -94,9 +94,4 @@ impl Blob {
     pub async fn get(&self, object: &str) -> object_store::Result<Bytes> {
         self.store.get(&Path::from(object)).await?.bytes().await
     }
-
-    /// The names of all objects below a folder, in no particular order.
-    pub fn list(&self, folder: &str) -> BoxStream<'static, object_store::Result<String>> {
-        self.store.list(Some(&Path::from(folder))).map_ok(|object| object.location.to_string()).boxed()
-    }
 }

@@ -1,5 +1,7 @@
 //! The connection to Postgres and the version of its schema.
 
+mod frozen;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,6 +10,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::shutdown::Shutdown;
+
+pub use frozen::end_frozen_sessions;
+
+/// What the sessions of processes that decide events are called.
+const APPLICATION_NAME: &str = "purser";
+const STATEMENT_TIMEOUT: &str = "30s";
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -18,7 +26,7 @@ const SESSION: [(&str, &str); 7] = [
     ("client_min_messages", "warning"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "10s"),
-    ("statement_timeout", "30s"),
+    ("statement_timeout", STATEMENT_TIMEOUT),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
@@ -33,7 +41,7 @@ pub fn connect(url: &str, connections: u32) -> sqlx::Result<PgPool> {
         return Err(sqlx::Error::Configuration("it begins with neither postgres:// nor postgresql://".into()));
     }
     let options: PgConnectOptions = url.parse()?;
-    let options = options.application_name("purser").options(SESSION);
+    let options = options.application_name(APPLICATION_NAME).options(SESSION);
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
     Ok(pool.connect_lazy_with(options))
 }

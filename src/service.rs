@@ -100,6 +100,7 @@ impl Service {
         parts.spawn(async move { api::serve(listener, router, &shutdown).await });
         // By now it can be asked how it is, also while it waits for the database.
         let mut result = self.wait_for_the_schema().await;
+        let _ending = database::end_frozen_sessions(self.pool.clone());
         let mut shipping = tokio::spawn(ship_until_stopped(self.shipper.clone(), self.shutdown.clone()));
         match &result {
             Ok(()) if roles.worker => {

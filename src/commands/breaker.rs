@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let pool = which.place.open().await?;
     let kind = Kind::named(&which.kind).context("no such kind of event")?;
     let breaker = order(&pool, &which.place.pubsub_project_id, kind, what, &which.because).await?;
-    answer(&line(&breaker))?;
+    answer(line(&breaker))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -58,6 +58,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let blob = args.blob_url.as_deref().map(Blob::open).transpose()?;
     let attributes = args.attributes.of(kind)?;
     let ingestion = ingestion(&args, attributes, Shutdown::on_signals()).await?;
+    let _ending = database::end_frozen_sessions(ingestion.pipeline.pool.clone());
     let progress = Arc::new(Progress::new());
     let summary = ingest(*kind, &ingestion, objects, Arc::clone(&progress) as Arc<dyn Reporter>).await;
     progress.finish();

@@ -9,25 +9,51 @@ use crate::intake::Source;
 use crate::pipeline::Outcome;
 use crate::pipeline::verdict::Reason;
 
+/// The events of a batch, by what became of them.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub(super) stored: u64,
+    pub(super) duplicate: u64,
+    pub(super) ignored: u64,
+    /// In the order of [`Reason::ALL`].
+    rejected: [u64; Reason::ALL.len()],
+}
+
+impl Counted {
+    pub(super) fn of<'o>(outcomes: impl Iterator<Item = &'o Outcome>) -> Self {
+        let mut counted = Counted::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Stored { .. } => counted.stored += 1,
+                Outcome::Duplicate { .. } | Outcome::RejectedBefore(_) => counted.duplicate += 1,
+                Outcome::Rejected(letter) => counted.rejected[letter.reason as usize] += 1,
+                Outcome::Ignored => counted.ignored += 1,
+            }
+        }
+        counted
+    }
+
+    pub(super) fn rejected(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+
+    /// Outcome, reason and number of what there is.
+    fn labelled(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let accepted = [("stored", self.stored), ("duplicate", self.duplicate), ("ignored", self.ignored)];
+        let rejected = Reason::ALL.iter().zip(self.rejected);
+        let all = accepted.into_iter().map(|(outcome, count)| (outcome, "", count));
+        let all = all.chain(rejected.map(|(reason, count)| ("rejected", reason.as_str(), count)));
+        all.filter(|(.., count)| *count > 0)
+    }
+}
+
 impl Metrics {
     /// Counts the events of a batch that has committed.
-    pub(super) fn decided<'o>(
-        &self,
-        kind: &'static str,
-        source: Source,
-        outcomes: impl Iterator<Item = &'o Outcome>,
-    ) -> BTreeMap<&'static str, u64> {
-        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for outcome in outcomes {
-            *counts.entry(words(outcome)).or_default() += 1;
-        }
-        let mut by_outcome = BTreeMap::new();
-        for ((outcome, reason), count) in counts {
+    pub(super) fn decided(&self, kind: &'static str, source: Source, counted: &Counted) {
+        for (outcome, reason, count) in counted.labelled() {
             let labels = EventLabels { kind, source: source.as_str(), outcome, reason };
             self.events.get_or_create(&labels).inc_by(count);
-            *by_outcome.entry(outcome).or_default() += count;
         }
-        by_outcome
     }
 
     /// The events so far, over all kinds and sources.
@@ -50,16 +76,6 @@ impl Metrics {
             }
         }
         totals
-    }
-}
-
-/// Outcome and reason, as labels.
-fn words(outcome: &Outcome) -> (&'static str, &'static str) {
-    match outcome {
-        Outcome::Stored { .. } => ("stored", ""),
-        Outcome::Duplicate { .. } | Outcome::RejectedBefore(_) => ("duplicate", ""),
-        Outcome::Rejected(letter) => ("rejected", letter.reason.as_str()),
-        Outcome::Ignored => ("ignored", ""),
     }
 }
 

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+use super::events::Counted;
 use super::labels::{KindLabel, KindSource, StageLabels};
 use super::{Metrics, Stage, traces};
 use crate::events::KINDS;
@@ -84,18 +85,18 @@ impl<'m> Flight<'m> {
             let (seconds, now) = (metrics.publish_to_commit_seconds.get_or_create(&labels), Utc::now());
             self.published_at.iter().for_each(|published_at| seconds.observe(age(now, *published_at)));
         }
-        let counts = metrics.decided(kind, source, outcomes);
-        let count = |outcome| counts.get(outcome).copied().unwrap_or_default();
+        let counted = Counted::of(outcomes);
+        metrics.decided(kind, source, &counted);
         tracing::info!(
             target: BATCH_LINES,
             parent: None,
             kind,
             source = source.as_str(),
             received,
-            stored = count("stored"),
-            duplicate = count("duplicate"),
-            rejected = count("rejected"),
-            ignored = count("ignored"),
+            stored = counted.stored,
+            duplicate = counted.duplicate,
+            rejected = counted.rejected(),
+            ignored = counted.ignored,
             milliseconds = self.began.elapsed().as_millis() as u64,
             batch = %self.id,
             "committed"

@@ -12,7 +12,8 @@ use purser::pipeline::worker::BatchLimits;
 use purser::telemetry::Metrics;
 use tokio::sync::mpsc;
 
-use crate::support::stack::{Stack, Worker, eventually};
+use crate::support::process::Worker;
+use crate::support::stack::{Stack, eventually};
 use crate::support::{Rig, delivery};
 
 const LETTERS: &str = "SELECT count(*) FROM dead_letters";

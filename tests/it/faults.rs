@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pubsub_server::{Code, Rpc, RpcFault};
+use purser::database;
 
 use crate::support::stack::{Stack, eventually};
 
@@ -197,17 +198,34 @@ async fn a_frozen_worker_does_not_block_the_one_that_gets_its_messages() {
     let mut frozen = stack.child().await;
     stack.publish(3000).await;
     eventually("some are stored", async || stack.stored().await > 0).await;
-    let signal = |name: &str| {
-        let sent = std::process::Command::new("kill").arg(name).arg(frozen.id().to_string()).status().unwrap();
-        assert!(sent.success());
-    };
-    signal("-STOP");
+    frozen.signal("STOP");
     let worker = stack.worker().await;
     stack.publish(500).await;
     stack.acknowledged().await;
-    signal("-CONT");
-    signal("-TERM");
-    frozen.wait().unwrap();
+    frozen.signal("CONT");
+    frozen.signal("TERM");
+    frozen.ended().await;
+    worker.stop().await;
+    stack.assert_exact().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_frozen_in_the_middle_of_a_copy_is_ended() {
+    let mut stack = Stack::new().await;
+    stack.worker().await.stop().await;
+    stack.publish(20).await;
+    let frozen = database::connect(&stack.rig.url, 1).unwrap();
+    let mut tx = frozen.begin().await.unwrap();
+    let insert = "INSERT INTO purchases SELECT $1, now(), now(), $1, NULL, '', 1";
+    sqlx::query(insert).bind(stack.a_good_one().0).execute(&mut *tx).await.unwrap();
+    // Between the answer to this and its rows, there it stops.
+    let copy = tx.copy_in_raw("COPY purchase_items FROM STDIN").await.unwrap();
+    let worker = stack.worker().await;
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the worker waits for its key", async || stack.rig.number(waiting).await > 0).await;
+    stack.acknowledged().await;
+    assert!(copy.finish().await.is_err(), "its session is no more");
     worker.stop().await;
     stack.assert_exact().await;
 }

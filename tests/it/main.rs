@@ -7,6 +7,7 @@ mod ab_events;
 mod any_input;
 mod api;
 mod breaker;
+mod chaos;
 mod clicks;
 mod dead_letters;
 mod drift;

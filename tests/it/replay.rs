@@ -55,7 +55,7 @@ impl Desk {
 
     /// The records of the folder, changes of status among them, in the order in which they were written.
     fn shipped(&self) -> Vec<Value> {
-        let lines = crate::support::stack::lines_below(self.folder.path());
+        let lines = crate::support::letters::lines_below(self.folder.path());
         let mut records: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         records.sort_by_key(|record| (record["schema"].as_str() != Some(RECORD), record["attempt"].as_i64()));
         records

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::proxy::LosesCommitReply;
+use crate::support::proxy::Proxy;
 use crate::support::shop::{article, purchase, purchase_with, user};
 use crate::support::{Accounts, Rig, delivery_with, stocked_database};
 
@@ -130,11 +130,12 @@ async fn a_dead_letter_that_postgres_refuses_is_kept_as_its_bytes() {
 #[tokio::test]
 async fn a_commit_whose_reply_is_lost_is_not_done_twice() {
     let database = stocked_database().await;
-    let proxy = LosesCommitReply::start(database.url()).await;
+    let proxy = Proxy::start(database.url()).await;
+    proxy.lose_commit_replies(1);
     let rig = Rig::on(&proxy.url);
     let words = rig.words([purchase(id(1)).to_string(), purchase(id(1)).to_string(), "broken".to_owned()]).await;
     assert_eq!(words, ["stored", "duplicate", "decode"], "the outcomes of the first attempt stand");
-    assert!(proxy.has_lost(), "the proxy did something");
+    assert_eq!(proxy.commit_replies_lost(), 1, "the proxy did something");
     let expected = Accounts { stored: 1, duplicate: 1, rejected: 1, ignored: 0 };
     assert_eq!(rig.assert_accounts_agree().await, expected);
     assert_eq!(rig.number("SELECT count(*) FROM batches").await, 1);

@@ -6,7 +6,7 @@ mod metrics;
 mod promtool;
 mod traces;
 
-use crate::support::stack::Process;
+use crate::support::process::Process;
 
 /// Stops a process as Ctrl-C does, and waits until it has ended well.
 fn stop(mut process: Process) {

@@ -7,7 +7,6 @@ mod live;
 mod planted;
 
 use bytes::Bytes;
-use chrono::Utc;
 use purser::intake::{Delivery, Origin};
 use purser::verify::{Report, Verifier};
 use serde_json::json;

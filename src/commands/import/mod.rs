@@ -144,7 +144,8 @@ fn connect(database: DatabaseConfig, connections: usize) -> anyhow::Result<PgPoo
     let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
     let pool = database::connect(url.expose(), u32::try_from(connections).unwrap_or(u32::MAX))
         .context("DATABASE_URL is not the address of a Postgres database")?;
-    // To merge a million rows takes its time: that is nothing to warn about.
-    pool.set_connect_options(pool.connect_options().as_ref().clone().disable_statement_logging());
+    // To merge a million rows takes its time: that is nothing to warn about, nor is it frozen.
+    let options = pool.connect_options().as_ref().clone().application_name("purser import");
+    pool.set_connect_options(options.disable_statement_logging());
     Ok(pool)
 }

@@ -18,7 +18,7 @@ impl Verifier {
     /// Every object of the folder. It is listed first and asked for afterwards: an object is written only when
     /// the database knows of it.
     pub(super) async fn objects(&self, blob: &Blob, checked: &mut Checked) -> Result<(), Unverified> {
-        let mut objects = blob.list(FOLDER).try_chunks(OBJECTS);
+        let mut objects = blob.list(FOLDER).map_ok(|(object, _bytes)| object).try_chunks(OBJECTS);
         while let Some(objects) = objects.try_next().await.map_err(|error| error.1)? {
             self.go_on(NAME, objects.first().map_or(FOLDER, String::as_str))?;
             let (payloads, segments): (Vec<String>, Vec<String>) =

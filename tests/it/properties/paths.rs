@@ -44,7 +44,7 @@ fn first_of_each(sent: Vec<Sent>) -> Vec<Sent> {
 }
 
 proptest! {
-    #![proptest_config(config(6))]
+    #![proptest_config(config(4))]
 
     #[test]
     fn copied_at_once_or_inserted_beside_what_is_there_the_rows_are_the_same(

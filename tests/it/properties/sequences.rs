@@ -102,7 +102,7 @@ impl Books {
 }
 
 proptest! {
-    #![proptest_config(config(8))]
+    #![proptest_config(config(6))]
 
     #[test]
     fn the_books_balance_after_every_step(steps in steps()) {

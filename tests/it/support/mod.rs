@@ -1,8 +1,13 @@
 //! What the tests share: a migrated database, a small stocked shop, and a way to drive the pipeline.
 
+pub mod book;
 pub mod clicks;
+pub mod letters;
 pub mod orders;
+pub mod post;
+pub mod process;
 pub mod proxy;
+pub mod sent;
 pub mod shop;
 pub mod stack;
 pub mod views;

@@ -1,34 +1,27 @@
 //! Everything around a worker: a Pub/Sub server, a database, a blob folder, and what was published,
 //! so that the accounts can be closed at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::Stdio;
 use std::time::Duration;
 
-use clap::Parser;
-use google_cloud_auth::credentials::anonymous::Builder as Anonymous;
-use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::Message;
 use private_postgres::testing::{FaultServer, TestDatabase, database_with};
 use pubsub_server::Server;
 use purser::blob::Blob;
-use purser::config::Config;
 use purser::database;
-use purser::service::{Roles, Service};
-use purser::shutdown::Shutdown;
-use purser::telemetry::Metrics;
+use purser::events::KINDS;
 use purser_producer::{Purchase, Purchases, Shop};
+use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::letters::{closed, letters};
+use super::post::Post;
+use super::process::{Process, Worker};
+use super::sent::{Expected, Sent, Way};
 use super::{Accounts, Rig};
-
-const TOPIC: &str = "projects/data-engineering/topics/purchases";
-const SUBSCRIPTION: &str = "projects/data-engineering/subscriptions/purser-purchases";
 
 /// The Postgres of a stack.
 enum Postgres {
@@ -41,75 +34,16 @@ pub struct Stack {
     pub pubsub: Server,
     pub blob: TempDir,
     pub rig: Rig,
+    pub post: Post,
     purchases: Purchases,
-    published: BTreeMap<Uuid, Purchase>,
-    publisher: Publisher,
 }
 
-/// A worker inside the test process.
-pub struct Worker {
-    addr: SocketAddr,
-    shutdown: Shutdown,
-    running: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Worker {
-    /// What `/readyz` says of one service.
-    pub async fn readiness(&self, service: &str) -> String {
-        let ready = reqwest::get(format!("http://{}/readyz", self.addr)).await.unwrap();
-        let ready: serde_json::Value = ready.json().await.unwrap();
-        ready["checks"][service].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// What `/metrics` says of one series.
-    pub async fn metric(&self, series: &str) -> f64 {
-        let value = |text: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-            line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
-        };
-        value(&self.metrics().await)
-    }
-
-    /// All that `/metrics` says.
-    pub async fn metrics(&self) -> String {
-        reqwest::get(format!("http://{}/metrics", self.addr)).await.unwrap().text().await.unwrap()
-    }
-
-    /// Stops it as Ctrl-C would, and waits until it is done.
-    pub async fn stop(self) {
-        self.shutdown.stop();
-        self.running.await.unwrap().unwrap();
-    }
-}
-
-/// A worker in a process of its own, which ends with the test, however that ends.
-pub struct Process(Child);
-
-impl std::ops::Deref for Process {
-    type Target = Child;
-
-    fn deref(&self) -> &Child {
-        &self.0
-    }
-}
-
-impl std::ops::DerefMut for Process {
-    fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[derive(Parser)]
-struct Flags {
-    #[command(flatten)]
-    config: Config,
+/// Everything but what publishes.
+pub struct Rest<'s> {
+    pub postgres: &'s FaultServer,
+    pub pubsub: &'s Server,
+    pub blob: &'s Path,
+    pub pool: &'s PgPool,
 }
 
 impl Stack {
@@ -133,10 +67,10 @@ impl Stack {
             Postgres::Own(server) => server.url("purser"),
         };
         let pubsub = Server::start(pubsub_server::Config::for_testing()).await.unwrap();
-        let publisher = publisher(&pubsub).await;
+        let post = Post::new(pubsub.endpoint());
         let purchases = Purchases::new(&shop(), 11, 0.3);
         let (rig, blob) = (Rig::on(&url), tempfile::tempdir().unwrap());
-        Stack { postgres, pubsub, blob, rig, purchases, published: BTreeMap::new(), publisher }
+        Stack { postgres, pubsub, blob, rig, post, purchases }
     }
 
     /// The server that the test may stop.
@@ -147,11 +81,30 @@ impl Stack {
         }
     }
 
+    /// What publishes, and what it is all about, apart from each other.
+    pub fn post_and_rest(&mut self) -> (&mut Post, Rest<'_>) {
+        let Stack { postgres: Postgres::Own(postgres), pubsub, blob, rig, post, .. } = self else {
+            panic!("the server is shared with other tests")
+        };
+        (post, Rest { postgres, pubsub, blob: blob.path(), pool: rig.pool() })
+    }
+
+    /// Crashes the Pub/Sub server and starts another on its port, with nothing in it.
+    pub async fn restart_pubsub(&mut self) {
+        let addr = self.pubsub.addr();
+        let elsewhere = Server::start(pubsub_server::Config::for_testing()).await.unwrap();
+        std::mem::replace(&mut self.pubsub, elsewhere).crash().await;
+        let config = pubsub_server::Config { addr, ..pubsub_server::Config::for_testing() };
+        self.pubsub = Server::start(config).await.unwrap();
+        self.post.hang_up();
+    }
+
     fn flags(&self) -> Vec<String> {
         self.flags_at("127.0.0.1:0".parse().unwrap())
     }
 
-    fn flags_at(&self, http: SocketAddr) -> Vec<String> {
+    /// Flags of a worker.
+    pub fn flags_at(&self, http: SocketAddr) -> Vec<String> {
         let blob = self.blob.path().display();
         [
             format!("--database-url={}", self.rig.url),
@@ -171,42 +124,36 @@ impl Stack {
     }
 
     pub async fn worker_with(&self, more: &[&str]) -> Worker {
-        let more = more.iter().map(|flag| (*flag).to_owned());
-        let flags = Flags::parse_from(["worker".to_owned()].into_iter().chain(self.flags()).chain(more));
-        let shutdown = Shutdown::default();
-        let service = Service::new(flags.config, Arc::new(Metrics::default()), shutdown.clone()).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        let running = tokio::spawn(service.run(Roles { worker: true, api: false }, listener));
+        let flags = self.flags().into_iter().chain(more.iter().map(|flag| (*flag).to_owned()));
+        let worker = Worker::start(flags).await;
         self.subscribed().await;
-        Worker { addr, shutdown, running }
+        worker
     }
 
     /// A worker in a process of its own.
     pub async fn child(&self) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
-        command.arg("worker").args(self.flags()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = Process(command.spawn().unwrap());
+        let child = Process::start(["worker".to_owned()].into_iter().chain(self.flags()), Stdio::null());
         self.subscribed().await;
         child
     }
 
     /// `purser serve` in a process of its own, with these variables, whose log goes into `log`; where it answers.
     pub async fn serve(&self, variables: &[(&str, &str)], log: &Path) -> (Process, String) {
-        // Free a moment ago.
-        let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
-        command.arg("serve").args(self.flags_at(http)).envs(variables.iter().copied());
-        command.stdout(Stdio::null()).stderr(std::fs::File::create(log).unwrap());
-        let child = Process(command.spawn().unwrap());
+        let http = free_address();
+        let flags = ["serve".to_owned()].into_iter().chain(self.flags_at(http));
+        let child = Process::start_with(flags, variables, std::fs::File::create(log).unwrap().into());
         let url = format!("http://{http}");
         eventually("it answers", async || reqwest::get(format!("{url}/healthz")).await.is_ok()).await;
         self.subscribed().await;
         (child, url)
     }
 
-    async fn subscribed(&self) {
-        eventually("the subscription exists", async || self.pubsub.subscription_stats(SUBSCRIPTION).is_some()).await;
+    /// Waits until what is published is kept for the worker.
+    pub async fn subscribed(&self) {
+        for subscription in subscriptions() {
+            let exists = async || self.pubsub.subscription_stats(&subscription).is_some();
+            eventually("the subscription exists", exists).await;
+        }
     }
 
     /// Publishes so many more purchases, 30 % of them broken.
@@ -228,46 +175,47 @@ impl Stack {
     }
 
     async fn send(&mut self, purchases: Vec<Purchase>) {
-        let sent: Vec<_> = purchases
-            .iter()
-            .map(|purchase| self.publisher.publish(Message::new().set_data(purchase.payload.clone())))
-            .collect();
-        for sent in sent {
-            sent.await.unwrap();
-        }
-        self.published.extend(purchases.into_iter().map(|purchase| (purchase.id, purchase)));
+        let purchases = purchases.into_iter().map(|purchase| Sent::new("purchase", purchase.into(), Way::PubSub));
+        self.post.publish(purchases).await;
     }
 
     /// Publishes a message that is no purchase of the shop's.
-    pub async fn publish_message(&self, message: Message) {
-        self.publisher.publish(message).await.unwrap();
+    pub async fn publish_message(&mut self, message: Message) {
+        self.post.publish_message("purchases", message).await;
     }
 
     /// Publishes purchases where the publisher's connection is broken.
     pub async fn publish_on_a_new_connection(&mut self, count: usize) {
-        self.publisher = publisher(&self.pubsub).await;
+        self.post.hang_up();
         self.publish(count).await;
     }
 
     /// Publishes again what was published before, as a publisher whose reply was lost does.
-    pub async fn publish_again(&self, count: usize) {
-        for purchase in self.published.values().take(count) {
-            self.publisher.publish(Message::new().set_data(purchase.payload.clone())).await.unwrap();
-        }
+    pub async fn publish_again(&mut self, count: usize) {
+        self.post.publish_again((0..count).collect()).await;
     }
 
-    /// A payload that is published already, and nothing is wrong with.
-    pub fn a_good_payload(&self) -> Vec<u8> {
-        self.published.values().find(|purchase| purchase.fault.is_none()).unwrap().payload.to_vec()
+    /// The id of a purchase that is published already, and nothing is wrong with; and its payload.
+    pub fn a_good_one(&self) -> (Uuid, Vec<u8>) {
+        let mut good = self.post.book.sent().iter().filter_map(|sent| match &sent.expected[..] {
+            [Expected::Row(key)] => Some((key.parse().ok()?, sent.payload.to_vec())),
+            _ => None,
+        });
+        good.next().unwrap()
     }
 
     pub async fn stored(&self) -> i64 {
         self.rig.number("SELECT count(*) FROM purchases").await
     }
 
+    /// Ids of all messages that are not acknowledged.
+    pub fn unacknowledged(&self) -> Vec<String> {
+        subscriptions().flat_map(|subscription| self.pubsub.unacked(&subscription)).collect()
+    }
+
     /// Waits until every message is acknowledged.
     pub async fn acknowledged(&self) {
-        eventually("every message is acknowledged", async || self.pubsub.unacked(SUBSCRIPTION).is_empty()).await;
+        eventually("every message is acknowledged", async || self.unacknowledged().is_empty()).await;
     }
 
     /// Waits until every dead letter is in the blob store.
@@ -278,50 +226,29 @@ impl Stack {
         .await;
     }
 
-    /// Closes the accounts: every id that was published is exactly one row or one dead letter; the ledger,
+    /// Closes the accounts: everything that was published is exactly one row or one dead letter; the ledger,
     /// the rollups and the blob folder agree.
     pub async fn assert_exact(&self) -> Accounts {
         let accounts = self.rig.assert_accounts_agree().await;
         self.rig.assert_verified(Some(Blob::open(self.blob.path().to_str().unwrap()).unwrap())).await;
-        let ids = |fault: bool| -> BTreeSet<Uuid> {
-            self.published.values().filter(|purchase| purchase.fault.is_some() == fault).map(|one| one.id).collect()
-        };
-        let rows: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM purchases").fetch_all(self.rig.pool()).await.unwrap();
-        assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), ids(false), "every good one is a row");
-        let letters = self.shipped_letters();
-        let keys: Vec<Uuid> = letters.values().map(|(purchase, _)| *purchase).collect();
-        assert_eq!(keys.len(), ids(true).len(), "no dead letter twice");
-        assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), ids(true), "every broken one is a dead letter");
-        for (purchase, payload) in letters.values() {
-            assert_eq!(payload.as_bytes(), self.published[purchase].payload, "byte for byte");
-        }
-        let indexed: Vec<Uuid> =
-            sqlx::query_scalar("SELECT id FROM dead_letters").fetch_all(self.rig.pool()).await.unwrap();
-        assert_eq!(indexed.into_iter().collect::<BTreeSet<_>>(), letters.into_keys().collect(), "index = blob");
+        let letters = letters(self.blob.path());
+        self.post.book.assert_kept(self.rig.pool(), &letters).await;
+        let index: Vec<(Uuid, String)> =
+            sqlx::query_as("SELECT id, status FROM dead_letters ORDER BY id").fetch_all(self.rig.pool()).await.unwrap();
+        let closed = closed(self.blob.path());
+        let status = |id| closed.get(&id).map_or("open", String::as_str).to_owned();
+        assert!(letters.iter().map(|letter| (letter.id, status(letter.id))).eq(index), "index = blob");
         accounts
-    }
-
-    /// Every record of the blob folder by its id: the purchase and the payload. Panics when one stands twice.
-    fn shipped_letters(&self) -> BTreeMap<Uuid, (Uuid, String)> {
-        let mut letters = BTreeMap::new();
-        for line in lines_below(&self.blob.path().join("dead-letter")) {
-            let record: serde_json::Value = serde_json::from_str(&line).unwrap();
-            let uuid = |value: &serde_json::Value| value.as_str().unwrap().parse::<Uuid>().unwrap();
-            let payload = record["payload"]["data"].as_str().unwrap().to_owned();
-            let twice = letters.insert(uuid(&record["id"]), (uuid(&record["keys"]["purchase_id"]), payload));
-            assert!(twice.is_none(), "{line} stands twice");
-        }
-        letters
     }
 }
 
-async fn publisher(pubsub: &Server) -> Publisher {
-    let builder = Publisher::builder(TOPIC).with_endpoint(pubsub.endpoint());
-    builder.with_credentials(Anonymous::new().build()).build().await.unwrap()
+/// Full names of all that a worker pulls.
+fn subscriptions() -> impl Iterator<Item = String> {
+    KINDS.iter().map(|kind| format!("projects/data-engineering/subscriptions/{}", kind.subscription))
 }
 
 /// The shop whose users and articles stand in the database.
-fn shop() -> Shop {
+pub fn shop() -> Shop {
     Shop::open(1, 50, 20)
 }
 
@@ -333,19 +260,13 @@ async fn prepare(url: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every line of every `.ndjson` file below a folder.
-pub fn lines_below(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut lines = Vec::new();
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            lines.extend(lines_below(&path));
-        } else if path.extension().is_some_and(|extension| extension == "ndjson") {
-            lines.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
-        }
-    }
-    lines
+/// Free a moment ago.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
+
+/// A loaded machine runs many tests at once.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for a condition, and says which one never came.
 pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
@@ -354,5 +275,5 @@ pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -40,7 +40,7 @@ async fn a_line_per_batch_and_nothing_that_was_sent() {
     let variables = [("RUST_LOG", "debug"), ("LOG_FORMAT", "json"), ("INGEST_TOKEN", token.as_str())];
     let (process, url) = stack.serve(&variables, log.path()).await;
     stack.publish(100).await;
-    let good: Vec<u8> = stack.a_good_payload();
+    let good: Vec<u8> = stack.a_good_one().1;
     for message in messages(&good) {
         stack.publish_message(message).await;
     }

@@ -68,7 +68,7 @@ fn trace() -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_and_its_stages_belong_to_the_traces_of_the_publishers() {
-    let (collector, stack) = (Collector::start().await, Stack::new().await);
+    let (collector, mut stack) = (Collector::start().await, Stack::new().await);
     let log = tempfile::NamedTempFile::new().unwrap();
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
     let (process, url) = stack.serve(&variables, log.path()).await;

@@ -33,8 +33,8 @@ async fn it_succeeds_only_when_all_agree() {
         "ledger  agrees\n\
          sales   differs: 1\n\
          \n\
-         WHAT             WHERE                          EXPECTED                     FOUND\n\
-         sales_over_time  hour 2026-01-02T01:00:00Z SEK  0 purchases, 1 units, 99.90  0 purchases, 1001 units, 99.90\n"
+         WHAT             WHERE                          EXPECTED                    FOUND\n\
+         sales_over_time  hour 2026-01-02T01:00:00Z SEK  0 purchases, 1 units, 99.9  0 purchases, 1001 units, 99.9\n"
     );
     assert!(String::from_utf8_lossy(&output.stderr).contains("--repair"), "{output:?}");
     let (text, code) = answer(&verify(&rig, &blob, &["--repair", "--json"]));
