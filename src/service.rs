@@ -213,6 +213,7 @@ impl Service {
             ab: self.config.ab.clone(),
             ctr: Ctr::new(&self.config.ctr),
             dead_letters: DeadLetters::new(self.pipeline.clone(), self.shipper.blob.clone()),
+            project: self.config.pubsub.pubsub_project_id.clone(),
         }
     }
 }

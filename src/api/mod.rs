@@ -2,6 +2,7 @@
 
 mod accept;
 mod articles;
+mod breakers;
 mod ctr;
 mod customers;
 mod dead_letters;
@@ -76,6 +77,8 @@ pub struct Api {
     pub ctr: Ctr,
     /// Where dead letters are, and what tries them again.
     pub dead_letters: DeadLetters,
+    /// The Google Cloud project of the subscriptions.
+    pub project: String,
 }
 
 /// Every route of the service, under the token that guards it, documented at `/openapi.json`.
@@ -96,6 +99,7 @@ pub fn router(api: Api) -> Router {
         .route("/dead-letters/{id}", routes!(dead_letters::show))
         .route("/dead-letters/replay", routes!(dead_letters::replay))
         .route("/dead-letters/discard", routes!(dead_letters::discard))
+        .route("/breakers/{kind}", routes!(breakers::order))
         .guarded(&api, Guard::Api);
     let sums = Routes::default()
         .route("/articles/top", routes!(articles::top))
@@ -104,6 +108,7 @@ pub fn router(api: Api) -> Router {
         .route("/sales/province", routes!(sales_by_province::province))
         .route("/orders/value", routes!(order_value::value))
         .route("/rejections/summary", routes!(rejections::summary))
+        .route("/breakers", routes!(breakers::list))
         .route("/monitor", routes!(monitor::events))
         .alias("//monitor", routes!(monitor::events))
         .route("/monitor/health", routes!(monitor_health::health))

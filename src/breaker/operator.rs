@@ -43,7 +43,7 @@ pub async fn order(pool: &PgPool, project: &str, kind: &Kind, order: Order, beca
              state = EXCLUDED.state, cause = EXCLUDED.cause, because = EXCLUDED.because, since = now(),
              forced_until = EXCLUDED.forced_until, revision = breaker.revision + 1",
     );
-    let upsert = upsert.bind(kind.name).bind(&subscription).bind(state).bind(without_nul(because)).bind(seconds);
+    let upsert = upsert.bind(kind.name).bind(&subscription).bind(state).bind(readable(because)).bind(seconds);
     upsert.execute(pool).await?;
     let breakers = state::list(pool).await?;
     let ours = |breaker: &Breaker| breaker.kind == kind.name && breaker.subscription == subscription;
@@ -63,7 +63,7 @@ async fn accept_tables(pool: &PgPool, kind: &Kind, subscription: &str) -> sqlx::
     Ok(())
 }
 
-/// Postgres keeps no NUL in text.
-fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+/// What stands in logs and in `/readyz` is short; Postgres keeps no NUL in text.
+fn readable(because: &str) -> String {
+    because.chars().filter(|char| !char.is_control()).take(200).collect()
 }

@@ -11,6 +11,7 @@ use super::window::{Limits, Tally};
 /// What becomes of the events of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BreakerState)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum State {
     /// They pass.
@@ -24,6 +25,7 @@ pub enum State {
 /// Who or what brought a breaker into its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BreakerCause)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Cause {
     /// The share of events that are rejected.

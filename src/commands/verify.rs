@@ -128,7 +128,10 @@ fn advice(report: &Report, repaired: bool) -> String {
         advice.push("`purser verify --repair` mends what is derived");
     }
     if is_left("dead_letters") || is_left("waiting") {
-        advice.push("`purser dead-letters reindex` makes the index of dead letters anew from the blob store");
+        advice.push(
+            "`purser dead-letters reindex` makes the index of dead letters anew from what the blob store holds; \
+             what is gone or changed there comes back from a backup alone",
+        );
     }
     if is_left("ledger") {
         advice.push("rows or dead letters were added or removed by hand: the ledger is not changed");

@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod breakers;
 mod ctr;
 mod dead_letters;
 mod document;
@@ -73,6 +74,7 @@ impl Service {
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
             dead_letters: DeadLetters::new(rig.pipeline.clone(), Blob::open(folder.path().to_str().unwrap()).unwrap()),
+            project: "test".to_owned(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());

@@ -1,20 +1,11 @@
 //! A flood of rejections is held, and does not drain the topic. Each test ends in exact accounting.
 
-use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
+mod guarded;
 
-use purser::breaker::{Breaker, Limits, Settings, watch_until_stopped};
-use purser::events::Kind;
-use purser::health::Health;
-use purser::intake::Source;
-use purser::pipeline::worker::BatchLimits;
-use purser::telemetry::Metrics;
-use tokio::sync::mpsc;
+use std::process::Command;
 
 use crate::support::process::Worker;
 use crate::support::stack::{Stack, eventually};
-use crate::support::{Rig, delivery};
 
 const LETTERS: &str = "SELECT count(*) FROM dead_letters";
 const DECIDED: &str = "SELECT coalesce(sum(received), 0)::bigint FROM batches";
@@ -209,42 +200,4 @@ async fn a_person_may_hold_a_kind_and_let_it_go() {
     closes(&worker).await;
     worker.stop().await;
     assert_eq!(stack.assert_exact().await.stored, 60);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_events_from_pubsub_count_and_are_held() {
-    let rig = Rig::new().await;
-    let limits = Limits { ratio: 0.5, window: Duration::from_secs(60), minimum: 10 };
-    let settings = Settings { limits, shrunk: 0.5 };
-    let health = Health::default();
-    let breaker = Breaker::new(rig.pool().clone(), settings, "test", Arc::new(Metrics::default()), health.clone());
-    let pipeline = rig.pipeline.clone().behind(breaker.clone());
-    let watching = tokio::spawn(watch_until_stopped(breaker, pipeline.shutdown.clone()));
-    let purchase = Kind::named("purchase").unwrap();
-    let decide = async |source, count: usize| {
-        let (sender, receiver) = mpsc::channel(count);
-        for _ in 0..count {
-            sender.send(delivery("broken".into()).0).await.unwrap();
-        }
-        drop(sender);
-        purchase.decide(pipeline.clone(), source, receiver, BatchLimits::default()).await.unwrap();
-    };
-    for source in [Source::Http, Source::File] {
-        decide(source, 50).await;
-    }
-    decide(Source::PubSub, 9).await;
-    assert_eq!(rig.number(LETTERS).await, 109);
-    sqlx::query("INSERT INTO breakers VALUES ('purchase', 'projects/test/subscriptions/purser-purchases', 'open', 'operator', 'test')")
-        .execute(rig.pool())
-        .await
-        .unwrap();
-    eventually("it is open", async || health.checks()["breaker"].starts_with("purchase: open: test")).await;
-    for source in [Source::Http, Source::File] {
-        decide(source, 50).await;
-    }
-    assert_eq!(rig.number(LETTERS).await, 209);
-    pipeline.shutdown.stop();
-    decide(Source::PubSub, 50).await;
-    assert_eq!(rig.number(LETTERS).await, 209, "held, and given back at the end");
-    watching.await.unwrap().unwrap();
 }

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::Rig;
+use crate::support::letters::lines_below;
 use crate::support::shop::{purchase_with, user};
-use crate::support::stack::lines_below;
 
 /// A pipeline, a folder that its dead letters are shipped to, and the command line.
 struct Desk {

@@ -16,8 +16,9 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::support::clicks::click;
+use crate::support::letters::lines_below;
 use crate::support::shop::{article, purchase, purchase_with, user};
-use crate::support::stack::{eventually, lines_below};
+use crate::support::stack::eventually;
 use crate::support::views::{batch, view};
 use crate::support::{Accounts, Rig, delivery, stocked_database};
 

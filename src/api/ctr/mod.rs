@@ -8,7 +8,7 @@ mod tally;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -55,10 +55,8 @@ impl Ctr {
 const MOST_ROWS: usize = 1_000_000;
 /// Answers that are read at once.
 const AT_ONCE: usize = 8;
-/// How long a question waits for its turn, and for its own body.
+/// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest body of a question.
-const BODY_BYTES: usize = 64 << 10;
 
 /// One product on one platform in one bucket of time.
 #[derive(ToSchema)]
@@ -137,10 +135,7 @@ pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response
 )]
 pub(super) async fn ask_with_body(State(api): State<Api>, query: Query, body: Body) -> Result<Response, Problem> {
     query.finish()?;
-    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 5 seconds");
-    let large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES} bytes"));
-    let body = timeout(PATIENCE, to_bytes(body, BODY_BYTES)).await.map_err(late)?.map_err(large)?;
-    answer(&api, Question::read(Query::of_json(&body)?)?).await
+    answer(&api, Question::read(Query::of_body(body).await?)?).await
 }
 
 async fn answer(api: &Api, question: Question) -> Result<Response, Problem> {

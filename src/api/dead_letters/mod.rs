@@ -6,6 +6,7 @@ mod records;
 mod show;
 mod work;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) use show::*;
 pub(super) use work::*;
 
 /// Where dead letters are, and what tries them again. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DeadLetters {
     pipeline: Pipeline,
     archive: Archive,
@@ -38,6 +39,12 @@ pub struct DeadLetters {
 const AT_ONCE: usize = 2;
 /// How long one waits for its turn, and for its body.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+impl fmt::Debug for DeadLetters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetters").field("archive", &self.archive).finish_non_exhaustive()
+    }
+}
 
 impl DeadLetters {
     /// Those of a pipeline, shipped to a blob store.

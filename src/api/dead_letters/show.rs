@@ -19,7 +19,7 @@ use crate::dead_letters::records::{Entry, entry};
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
 pub(in crate::api) struct Shown {
-    #[serde(flatten)]
+    /// What the index has of it: what has become of it, and where its record is.
     entry: Entry,
     /// The record of the newest attempt, as it is kept; null where it cannot be read.
     #[schema(required, value_type = Option<Object>)]
@@ -45,13 +45,15 @@ pub(in crate::api) struct Shown {
             description = "The dead letter",
             body = Shown,
             example = json!({
-                "id": "3152b205-0468-8845-b350-820562235101", "kind": "order", "reason": "decode",
-                "class": "permanent", "fingerprint": "1ad2550fb0bf3c04",
-                "causes": [{"code": "invalid_json", "path": ""}], "event_key": null,
-                "delivery_id": "http:order:retry-7", "position": 0, "received_at": "2026-11-21T10:14:17.187157Z",
-                "failed_at": "2026-11-21T10:14:17.197157Z", "attempt": 1, "status": "discarded",
-                "status_at": "2026-11-21T11:00:00Z", "because": "a test of the shop", "waiting_for": [],
-                "object": null, "line": null,
+                "entry": {
+                    "id": "3152b205-0468-8845-b350-820562235101", "kind": "order", "reason": "decode",
+                    "class": "permanent", "fingerprint": "1ad2550fb0bf3c04",
+                    "causes": [{"code": "invalid_json", "path": ""}], "event_key": null,
+                    "delivery_id": "http:order:retry-7", "position": 0,
+                    "received_at": "2026-11-21T10:14:17.187157Z", "failed_at": "2026-11-21T10:14:17.197157Z",
+                    "attempt": 1, "status": "discarded", "status_at": "2026-11-21T11:00:00Z",
+                    "because": "a test of the shop", "waiting_for": [], "object": null, "line": null,
+                },
                 "record": {
                     "schema": "purser.dead_letter/1", "id": "3152b205-0468-8845-b350-820562235101",
                     "payload": {"encoding": "utf8", "data": "nonsense", "bytes": 8, "sha256": "5d1be7e9dda1ee8896be5b7e34a85ee16452a7b602a50a0c5d2a3a4c64ccbb5d"},

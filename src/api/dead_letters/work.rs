@@ -125,13 +125,14 @@ pub(in crate::api) async fn replay(
     asked.finish()?;
     let room = api.dead_letters.room().await?;
     let total = count(&api.pool, &filter).await?;
-    answer(&api, &headers, total, async move |api, shutdown, progress: Progress| {
+    answer(&api, &headers, total, move |api, shutdown, progress: Progress| async move {
         let _room = room;
         let replay = api.dead_letters.replay(shutdown, dry_run);
-        let done = |so_far: &crate::dead_letters::Replayed| so_far.tallies.values().map(|tally| tally.matched).sum();
+        let done =
+            |so_far: &crate::dead_letters::Replayed| so_far.tallies.values().map(|tally| tally.matched).sum::<u64>();
         let replayed = replay.run(&filter, |so_far| progress.is(done(so_far))).await?;
         let items = replayed.tallies.into_iter().map(|(name, tally)| Replayed::of(name, tally, dry_run));
-        Ok(List::all(items.collect()))
+        Ok::<_, Problem>(List::all(items.collect()))
     })
     .await
 }
@@ -175,7 +176,7 @@ pub(in crate::api) async fn discard(
     asked.finish()?;
     let room = api.dead_letters.room().await?;
     let total = count(&api.pool, &filter).await?;
-    answer(&api, &headers, total, async move |api, shutdown, progress: Progress| {
+    answer(&api, &headers, total, move |api, shutdown, progress: Progress| async move {
         let _room = room;
         if dry_run {
             let groups = groups(&api.pool, &filter, None, CAUSES).await?;
@@ -183,10 +184,12 @@ pub(in crate::api) async fn discard(
             return Ok(List::all(items.collect()));
         }
         let because = because.unwrap_or_default();
-        let done = |so_far: &discarding::Discarded| so_far.values().sum();
+        let done = |so_far: &discarding::Discarded| so_far.values().sum::<u64>();
         let discarded =
             discarding::discard(&api.pool, &filter, &because, &shutdown, |so_far| progress.is(done(so_far))).await?;
-        Ok(List::all(discarded.into_iter().map(|(name, count)| Discarded::of(name, count, count)).collect()))
+        Ok::<_, Problem>(List::all(
+            discarded.into_iter().map(|(name, count)| Discarded::of(name, count, count)).collect(),
+        ))
     })
     .await
 }
@@ -211,14 +214,18 @@ async fn read(body: Body) -> Result<Query, Problem> {
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 5 seconds");
     let large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {BODY_BYTES} bytes"));
     let body = timeout(PATIENCE, to_bytes(body, BODY_BYTES)).await.map_err(late)?.map_err(large)?;
-    Query::of_json_with(&body, |value| match &value {
-        Value::Bool(truth) => Some(truth.to_string().into()),
-        Value::Array(texts) => {
-            let texts: Option<Vec<&str>> = texts.iter().map(Value::as_str).collect();
-            texts.map(|texts| texts.join(",").into()).or(Some(value))
+    Query::of_json_with(&body, as_text)
+}
+
+fn as_text(value: Value) -> Value {
+    match value {
+        Value::Bool(truth) => truth.to_string().into(),
+        Value::Array(texts) if texts.iter().all(Value::is_string) => {
+            let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
+            texts.join(",").into()
         }
-        _ => Some(value),
-    })
+        other => other,
+    }
 }
 
 fn filter(asked: &mut Query) -> Filter {

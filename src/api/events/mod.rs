@@ -173,7 +173,7 @@ fn answer(outcome: &Outcome) -> Result<Response, Problem> {
     Ok((status, Json(Accepted { outcome, id })).into_response())
 }
 
-fn unknown_kind(api: &Api, kind: &str) -> Problem {
+pub(super) fn unknown_kind(api: &Api, kind: &str) -> Problem {
     let known: Vec<&str> = api.intakes.keys().copied().collect();
     let fault = Fault::parameter("unknown_kind", "kind", format!("one of {}", known.join(", ")), kind);
     let detail = format!("there is no such kind of event; known: {}", known.join(", "));

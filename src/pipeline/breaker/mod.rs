@@ -115,10 +115,10 @@ async fn try_to_enter<K: EventKind>(
     let settled = passage.gate.settled();
     let new = appraisal(pipeline, deliveries, judged).await?;
     if fallen.keys().any(|table| new.waiting.contains(table)) {
-        let because: Vec<String> = self::fallen(pipeline, passage, TABLES).await?.into_values().collect();
-        if !because.is_empty() {
-            open(pipeline, passage, Cause::References, &because.join("; ")).await?;
-        }
+        // The verdicts are from when it was empty: even if its rows are back by now, they are to be made again.
+        let all = self::fallen(pipeline, passage, TABLES).await?;
+        let because: Vec<String> = if all.is_empty() { fallen } else { all }.into_values().collect();
+        open(pipeline, passage, Cause::References, &because.join("; ")).await?;
         return Ok(None);
     }
     if new.tally.rejected == 0 {

@@ -55,6 +55,8 @@ async fn a_token_opens_what_it_guards() {
         ("GET", "/sales/states", "r", 200),
         ("GET", "/sales/over-time", "r", 200),
         ("GET", "/rejections/summary", "r", 200),
+        ("GET", "/breakers", "r", 200),
+        ("POST", "/breakers/purchase", "a", 400),
         ("GET", "/monitor", "r", 200),
         ("GET", "//monitor", "r", 200),
         ("GET", "/monitor/health", "r", 200),

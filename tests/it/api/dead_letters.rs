@@ -85,7 +85,8 @@ async fn every_wrong_parameter_is_named() {
         let others = ["limit range", "cursor format", "page unknown_parameter"].map(str::to_owned);
         let mut expected: Vec<String> = named.into_iter().chain(others).collect();
         let mut found = wrong(&problem);
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!((status, found), (400, expected));
     }
     let (status, problem) = service.get("/dead-letters?since=1h&until=2h").await;
@@ -114,15 +115,18 @@ async fn a_dead_letter_is_shown_wherever_it_is() {
     assert_eq!(entry["event_key"], json!(Uuid::from_u128(1)));
     let path = format!("/dead-letters/{}", entry["id"].as_str().unwrap());
     let (status, in_database) = service.get(&path).await;
-    assert_eq!((status, &in_database["object"], &in_database["record"]["attempt"]), (200, &json!(null), &json!(1)));
+    assert_eq!(
+        (status, &in_database["entry"]["object"], &in_database["record"]["attempt"]),
+        (200, &json!(null), &json!(1))
+    );
     service.ship().await;
     let (_, in_blob) = service.get(&path).await;
     assert_eq!(in_blob["record"], in_database["record"]);
-    assert!(in_blob["line"].is_i64() && in_blob["object"].as_str().unwrap().ends_with(".ndjson"));
+    assert!(in_blob["entry"]["line"].is_i64() && in_blob["entry"]["object"].as_str().unwrap().ends_with(".ndjson"));
     let (_, missing) = service.get(&format!("/purchases/{}", Uuid::from_u128(1))).await;
     assert_eq!(missing["dead_letters"][0]["id"], entry["id"]);
 
-    let object = service.folder.path().join(in_blob["object"].as_str().unwrap());
+    let object = service.folder.path().join(in_blob["entry"]["object"].as_str().unwrap());
     std::fs::remove_file(&object).unwrap();
     let (status, gone) = service.get(&path).await;
     assert_eq!((status, &gone["record"]), (200, &json!(null)));
@@ -160,7 +164,7 @@ async fn what_is_not_wanted_is_marked() {
     let (status, discarded) = service.ask("/dead-letters/discard", json!({"ids": [id], "because": " a test "})).await;
     assert_eq!((status, counts(&discarded, "discarded")), (200, vec![1]));
     let (_, shown) = service.get(&format!("/dead-letters/{}", id.as_str().unwrap())).await;
-    assert_eq!((&shown["status"], &shown["because"]), (&json!("discarded"), &json!("a test")));
+    assert_eq!((&shown["entry"]["status"], &shown["entry"]["because"]), (&json!("discarded"), &json!("a test")));
     assert_eq!(counts(&service.get("/dead-letters").await.1, "count").iter().sum::<i64>(), 4);
     assert_eq!(service.ask("/dead-letters/replay", json!({"ids": [id]})).await.1["items"], json!([]));
 }

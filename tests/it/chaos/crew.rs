@@ -1,6 +1,7 @@
 //! The workers: processes that are killed, stopped, frozen, and started again.
 
 use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -104,7 +105,7 @@ impl Drop for Crew {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = self.logs.take().map(TempDir::keep);
-            eprintln!("the workers' logs are kept in {}", kept.unwrap_or_default().display());
+            let _ = writeln!(std::io::stderr(), "the workers' logs are kept in {}", kept.unwrap_or_default().display());
         }
     }
 }

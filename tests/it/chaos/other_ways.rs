@@ -33,7 +33,7 @@ pub async fn back_fill(file: Vec<Sent>, killed_after: Duration, flags: [String; 
 }
 
 /// Posts to one worker after the other until each message is decided.
-async fn post_all(messages: Vec<Sent>, addresses: Addresses) {
+pub async fn post_all(messages: Vec<Sent>, addresses: Addresses) {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).build().unwrap();
     let posting = messages.into_iter().enumerate().map(|(number, sent)| {
         let (client, addresses) = (client.clone(), addresses.clone());

@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    pub fn closed(&mut self, crew: &Crew, proxy: &Proxy, book: &Book, accounts: Accounts) {
+    pub fn closed(&mut self, crew: &Crew, proxy: &Proxy, book: &Book, accounts: &Accounts) {
         for expected in book.sent().iter().flat_map(|sent| &sent.expected) {
             match expected {
                 Expected::Row(_) | Expected::RowInTheEnd(_) => self.rows += 1,

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::schedule::{Fault, Step};
 use crate::support::proxy::Proxy;
 use crate::support::sent::{Expected, Sent, Way};
-use crate::support::stack::{Stack, eventually, shop};
+use crate::support::stack::{Stack, eventually, free_address, shop};
 
 /// Messages that may wait before more are sent.
 const BACKLOG: usize = 3000;
@@ -37,7 +37,8 @@ impl World {
         let proxy = Proxy::start(&stack.rig.url).await;
         std::fs::create_dir(stack.blob.path().join(LETTERS)).unwrap();
         point(stack.blob.path(), LETTERS);
-        let mut flags = stack.flags();
+        // Where it listens is each one's own.
+        let mut flags = stack.flags_at(free_address());
         flags.retain(|flag| !flag.starts_with("--database-url") && !flag.starts_with("--http-addr"));
         flags.push(format!("--database-url={}", proxy.url));
         flags.push(format!("--max-event-bytes={MAX_EVENT_BYTES}"));
@@ -92,7 +93,7 @@ impl World {
         self.stack.shipped().await;
         self.crew.stop().await;
         let accounts = self.stack.assert_exact().await;
-        self.report.closed(&self.crew, &self.proxy, &self.stack.post.book, accounts);
+        self.report.closed(&self.crew, &self.proxy, &self.stack.post.book, &accounts);
         self.report
     }
 

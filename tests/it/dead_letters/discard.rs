@@ -43,7 +43,7 @@ async fn nothing_is_discarded_by_mistake() {
     desk.answer(&["discard", &one, "--because", "x"]);
     assert_eq!(desk.groups(&[])[0]["count"], 1);
     assert!(desk.answer(&["discard", "--all", "--because", "x"]).contains("        1  all\n"));
-    assert_eq!(desk.groups(&[]), [Value::Null; 0]);
+    assert!(desk.groups(&[]).is_empty());
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn filters_narrow_what_is_listed() {
         (vec!["--reason=reference"], 3),
         (vec!["--code=invalid_json"], 1),
         (vec!["--code=unknown_user", "--reason=shape"], 0),
-        (vec!["--fingerprint", &fingerprint], 1),
+        (vec!["--fingerprint", fingerprint.as_str()], 1),
         (vec!["--since=1h"], 5),
         (vec!["--until=1h"], 0),
         (vec!["--since=2020-01-01", "--until=2020-01-01T12:00:00Z"], 0),

@@ -113,10 +113,10 @@ async fn what_cannot_be_read_is_named_and_left_out() {
     writeln!(file, "{}\n\n{{\"schema\":\"purser.dead_letter/1\",\"id\":", json!({"schema": "somebody else's"}))
         .unwrap();
     std::fs::write(object.with_file_name("notes.txt"), "not ours").unwrap();
-    let before: Vec<Value> = vec![index(&desk.rig).await["letters"].clone()];
+    let before = index(&desk.rig).await;
     let output = desk.purser_on(&fresh.url, &["reindex"]);
     let (said, answer) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());
     assert!(!output.status.success() && answer.contains("could not be used: 3"), "{answer}");
     assert!(said.contains("notes.txt: its name is not one") && said.contains(", line 5: it is no record"), "{said}");
-    assert_eq!([index(&fresh).await["letters"].clone()], *before, "the others are indexed");
+    assert_eq!(index(&fresh).await["letters"], before["letters"], "the others are indexed");
 }

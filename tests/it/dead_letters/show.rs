@@ -43,9 +43,10 @@ async fn what_is_wrong_points_into_the_payload() {
 async fn a_hostile_payload_does_nothing_to_the_terminal() {
     let desk = Desk::new().await;
     let text = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{200b}".to_owned();
-    let named = json!({"id_": &text, &text: {"user_id": &text}, "timestamp": text.repeat(1 << 15)}).to_string();
+    let mut named = json!({"id_": &text, "timestamp": text.repeat(1 << 15)});
+    named[text.as_str()] = json!({"user_id": &text});
     let hostile: [Vec<u8>; 5] = [
-        named.into_bytes(),
+        named.to_string().into_bytes(),
         format!("{{\"a\": {text}").into_bytes(),
         [text.as_bytes(), b"\xff\xfe\x1b[2J"].concat(),
         "[".repeat(1 << 20).into_bytes(),

@@ -51,7 +51,7 @@ impl Post {
 
     /// Publishes a message that nobody takes down.
     pub async fn publish_message(&mut self, topic: &'static str, message: Message) {
-        self.publisher(topic).await.publish(message).await.unwrap();
+        self.publisher(topic).await.unwrap().publish(message).await.unwrap();
     }
 
     /// The next message goes out over a new connection.
@@ -71,15 +71,18 @@ impl Post {
 
     /// Returns those without an answer.
     async fn attempt(&mut self, numbers: Vec<usize>) -> Vec<usize> {
-        let mut sending = Vec::with_capacity(numbers.len());
+        let (mut sending, mut left) = (Vec::with_capacity(numbers.len()), Vec::new());
         for number in numbers {
             let sent = &self.book.sent()[number];
             let attributes = sent.attributes.iter().map(|(name, value)| (*name, value.as_str()));
             let message = Message::new().set_data(sent.payload.clone()).set_attributes(attributes);
             let topic = sent.kind.topic;
-            sending.push((number, self.publisher(topic).await.publish(message)));
+            match self.publisher(topic).await {
+                Some(publisher) => sending.push((number, publisher.publish(message))),
+                None => left.push(number),
+            }
         }
-        let (mut left, give_up) = (Vec::new(), Instant::now() + PATIENCE);
+        let give_up = Instant::now() + PATIENCE;
         for (number, sending) in sending {
             match timeout_at(give_up, sending).await {
                 Ok(Ok(id)) => drop(self.ids.insert(id, number)),
@@ -89,13 +92,14 @@ impl Post {
         left
     }
 
-    async fn publisher(&mut self, topic: &'static str) -> &Publisher {
+    /// `None` while nobody answers.
+    async fn publisher(&mut self, topic: &'static str) -> Option<&Publisher> {
         if !self.publishers.contains_key(topic) {
             let full = format!("projects/data-engineering/topics/{topic}");
             let builder = Publisher::builder(full).with_endpoint(self.endpoint.clone());
-            let publisher = builder.with_credentials(Anonymous::new().build()).build().await.unwrap();
+            let publisher = builder.with_credentials(Anonymous::new().build()).build().await.ok()?;
             self.publishers.insert(topic, publisher);
         }
-        &self.publishers[topic]
+        self.publishers.get(topic)
     }
 }
