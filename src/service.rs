@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Ctr, Limits, Tokens};
+use crate::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
 use crate::blob::Blob;
 use crate::breaker::{Breaker, watch_until_stopped};
 use crate::config::Config;
@@ -214,6 +214,7 @@ impl Service {
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
             ctr: Ctr::new(&self.config.ctr),
+            dead_letters: DeadLetters::new(self.pipeline.clone(), self.shipper.blob.clone()),
             project: self.config.pubsub.pubsub_project_id.clone(),
         }
     }

@@ -60,6 +60,12 @@ impl Shutdown {
         self.hard.cancel();
     }
 
+    /// One that stops with this one, and may be stopped before it.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Shutdown { soft: self.soft.child_token(), hard: self.hard.child_token() }
+    }
+
     /// Cancelled once nothing more is to be taken in.
     #[must_use]
     pub fn soft(&self) -> &CancellationToken {

@@ -5,6 +5,7 @@ mod articles;
 mod breakers;
 mod ctr;
 mod customers;
+mod dead_letters;
 mod docs;
 mod events;
 mod health;
@@ -52,6 +53,7 @@ use problem::Problem;
 use tokens::Guard;
 
 pub use ctr::Ctr;
+pub use dead_letters::DeadLetters;
 pub use limits::Limits;
 pub use server::serve;
 pub use tokens::Tokens;
@@ -77,6 +79,8 @@ pub struct Api {
     pub ab: AbConfig,
     /// How click-through rates are answered.
     pub ctr: Ctr,
+    /// Where dead letters are, and what tries them again.
+    pub dead_letters: DeadLetters,
     /// The Google Cloud project of the subscriptions.
     pub project: String,
 }
@@ -94,6 +98,11 @@ pub fn router(api: Api) -> Router {
     let personal = Routes::default()
         .route("/purchases/{id}", routes!(purchases::show))
         .route("/customers/top", routes!(customers::top))
+        .route("/dead-letters", routes!(dead_letters::groups))
+        .route("/dead-letters/records", routes!(dead_letters::records))
+        .route("/dead-letters/{id}", routes!(dead_letters::show))
+        .route("/dead-letters/replay", routes!(dead_letters::replay))
+        .route("/dead-letters/discard", routes!(dead_letters::discard))
         .route("/breakers/{kind}", routes!(breakers::order))
         .guarded(&api, Guard::Api);
     let sums = Routes::default()

@@ -48,13 +48,18 @@ impl Query {
     /// The members of a JSON object, to be read as if they stood in a query: texts and numbers as they are, null
     /// as if it was not there.
     pub(crate) fn of_json(body: &[u8]) -> Result<Self, Problem> {
+        Self::of_json_with(body, std::convert::identity)
+    }
+
+    /// The same, where `known` may make a text or a number of what is neither.
+    pub(crate) fn of_json_with(body: &[u8], known: impl Fn(Value) -> Value) -> Result<Self, Problem> {
         let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
             let fault = Fault::parameter("invalid_json", "body", "a JSON object", &error.to_string());
             Problem::parameters(vec![fault])
         })?;
         let mut query = Query::default();
         for (name, value) in body {
-            match value {
+            match known(value) {
                 Value::String(text) => query.given.push((name, text)),
                 Value::Number(number) => query.given.push((name, number.to_string())),
                 Value::Null => {}

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::builder::PossibleValuesParser;
 
 use super::attributes::Attributes;
@@ -47,6 +47,9 @@ pub(super) struct Args {
     pipeline: PipelineConfig,
 }
 
+/// The beginning of the folders that records of dead letters are shipped to.
+const DEAD_LETTERS: &str = "/dead-letter/kind=";
+
 /// Ingests the files. Rejected records are dead letters, not a failure; what could not be read or stored is.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kind = Kind::named(&args.kind).context("no such kind of event")?;
@@ -54,6 +57,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for url in &args.urls {
         ensure!(url != "-", "standard input cannot be read twice, as ingesting does: give a file");
         objects.extend(list(url).await?);
+    }
+    if let Some(ours) = objects.iter().find(|object| object.name.contains(DEAD_LETTERS)) {
+        bail!("{} holds dead letters, not events: `purser dead-letters replay` tries them again", ours.name);
     }
     let blob = args.blob_url.as_deref().map(Blob::open).transpose()?;
     let attributes = args.attributes.of(kind)?;

@@ -2,29 +2,40 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{Postgres, QueryBuilder};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::Status;
+use crate::events::KindName;
 use crate::pipeline::verdict::{Code, Reason};
 
 /// Which dead letters somebody means: those for which everything that is said here is true.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Any of these; none named: all.
+    #[param(ignore)]
     pub ids: Vec<Uuid>,
-    /// The name of a kind.
+    /// Only this kind of event. Default: all.
+    #[param(inline, value_type = Option<KindName>)]
     pub kind: Option<&'static str>,
-    /// The earliest stage that failed.
+    /// Only those of which this stage was the earliest that failed. Default: any.
+    #[param(inline)]
     pub reason: Option<Reason>,
-    /// Any of the codes that it has.
+    /// Only those with this code, perhaps beside others. Default: any.
+    #[param(inline)]
     pub code: Option<Code>,
-    /// The cause.
+    /// Only this cause. Default: any.
+    #[param(example = "724551020868003c")]
     pub fingerprint: Option<String>,
-    /// First rejected then or later.
+    /// First rejected then or later: a date, an RFC 3339 time, or an age such as `30m`, `2h`, `3d` or `1w`.
+    #[param(value_type = Option<String>, example = "3d")]
     pub since: Option<DateTime<Utc>>,
-    /// First rejected before then.
+    /// First rejected before then: the same.
+    #[param(value_type = Option<String>, example = "2h")]
     pub until: Option<DateTime<Utc>>,
-    /// What has become of it.
+    /// What has become of them. Any, where it is not said.
+    #[param(ignore)]
     pub status: Option<Status>,
 }
 

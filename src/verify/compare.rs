@@ -8,7 +8,7 @@ use super::{Checked, Unverified, Verifier};
 use crate::events::{Comparison, Derived, Difference, Slice};
 
 /// The advisory lock of whoever mends: one at a time, or two would add the same difference.
-const REPAIR: i64 = 0x7075_7273_6d65_6e64;
+pub(crate) const REPAIR: i64 = 0x7075_7273_6d65_6e64;
 /// How often it is tried to keep writers out, and how long it is waited in between.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(300);

@@ -19,6 +19,7 @@ use crate::blob::Blob;
 use crate::events::{Derived, KINDS};
 use crate::shutdown::{Shutdown, Stopped};
 
+pub(crate) use compare::REPAIR;
 pub use report::{Checked, Found, Report};
 
 /// Told where the comparison is.

@@ -4,6 +4,7 @@ mod access;
 mod answers;
 mod breakers;
 mod ctr;
+mod dead_letters;
 mod document;
 mod events;
 mod limits;
@@ -16,7 +17,8 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::api::{self, Api, Ctr, Limits, Tokens};
+use purser::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
+use purser::blob::Blob;
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
@@ -26,6 +28,7 @@ use purser::intake::http::HttpIntake;
 use purser::pipeline::worker::BatchLimits;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -42,6 +45,8 @@ struct Service {
     serving: JoinHandle<anyhow::Result<()>>,
     /// What the router shows of itself.
     routes: String,
+    /// Where dead letters are shipped to.
+    folder: TempDir,
 }
 
 impl Service {
@@ -64,7 +69,7 @@ impl Service {
             tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
             (kind.name, HttpIntake::new(kind.name, queue))
         });
-        let health = Health::default();
+        let (health, folder) = (Health::default(), tempfile::tempdir().unwrap());
         let api = Api {
             pool: rig.pool().clone(),
             intakes: Arc::new(intakes.collect()),
@@ -75,6 +80,7 @@ impl Service {
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
+            dead_letters: DeadLetters::new(rig.pipeline.clone(), Blob::open(folder.path().to_str().unwrap()).unwrap()),
             project: "test".to_owned(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,7 +89,7 @@ impl Service {
         let router = api::router(api);
         let routes = format!("{router:?}");
         let serving = tokio::spawn(async move { api::serve(listener, router, limits, &shutdown).await });
-        Service { rig, health, address, client: reqwest::Client::new(), serving, routes }
+        Service { rig, health, address, client: reqwest::Client::new(), serving, routes, folder }
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {

@@ -9,6 +9,7 @@ mod api;
 mod breaker;
 mod chaos;
 mod clicks;
+mod dead_letters;
 mod drift;
 mod expire;
 mod faults;

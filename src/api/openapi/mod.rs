@@ -51,7 +51,7 @@ use super::{Api, docs};
         (name = "Orders", description = "What was ordered."),
         (name = "Sessions", description = "What customers do in the shop before they order."),
         (name = "Product views", description = "What is viewed, and whether it is bought."),
-        (name = "Rejections", description = "What was refused, and why."),
+        (name = "Rejections", description = "What was refused, why, and what is done about it."),
         (name = "Operations", description = "How the process is, and this document. For everybody.")
     ),
     // What responses name that are derived: they do not bring their schemas along.

@@ -21,7 +21,7 @@ const fn token(guard: Guard) -> (&'static str, &'static str) {
         Guard::Ingest => ("INGEST_TOKEN", "Guards what takes events in. Unset, everybody may."),
         Guard::Api => (
             "API_TOKEN",
-            "Guards what shows payloads or personal data. Unset, only requests from the machine itself are \
+            "Guards what shows payloads or personal data, and what changes dead letters. Unset, only requests from the machine itself are \
              answered, unless HTTP_ALLOW_ANONYMOUS is set.",
         ),
         Guard::Read => ("READ_TOKEN", "Guards sums. Unset, everybody may ask."),
