@@ -94,4 +94,15 @@ impl Blob {
     pub async fn get(&self, object: &str) -> object_store::Result<Bytes> {
         self.store.get(&Path::from(object)).await?.bytes().await
     }
+
+    /// Removes an object. One that is not there is removed.
+    ///
+    /// # Errors
+    /// When the store does not say that it is.
+    pub async fn delete(&self, object: &str) -> object_store::Result<()> {
+        match self.store.delete(&Path::from(object)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            deleted => deleted,
+        }
+    }
 }

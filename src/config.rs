@@ -74,6 +74,21 @@ pub struct HttpConfig {
     /// Let other machines see personal data without a token
     #[arg(long, env = "HTTP_ALLOW_ANONYMOUS", value_parser = clap::builder::BoolishValueParser::new(), default_value = "false", num_args = 0..=1, default_missing_value = "true")]
     pub http_allow_anonymous: bool,
+    /// Connections at once, at the most
+    #[arg(long, env = "HTTP_CONNECTIONS", default_value_t = 1000, value_parser = positive())]
+    pub http_connections: usize,
+    /// Questions that are answered at once, and requests that bring events, at the most
+    #[arg(long, env = "HTTP_REQUESTS", default_value_t = 500, value_parser = positive())]
+    pub http_requests: usize,
+    /// Seconds after which a connection is closed that has not brought its next request; more than the proxy
+    /// before it keeps one open (Google's load balancers: 600)
+    #[arg(long, env = "HTTP_IDLE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub http_idle_seconds: u64,
+}
+
+/// As many as a semaphore can count.
+fn positive() -> impl clap::builder::TypedValueParser<Value = usize> {
+    clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000)
 }
 
 /// How batches form.

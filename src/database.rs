@@ -1,6 +1,8 @@
 //! The connection to Postgres and the version of its schema.
 
 mod frozen;
+mod pages;
+mod reader;
 
 use std::time::Duration;
 
@@ -12,6 +14,9 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use crate::shutdown::Shutdown;
 
 pub use frozen::end_frozen_sessions;
+pub(crate) use pages::{PAGES, size};
+pub use pages::{Run, ended_before, find_in_pages, in_pages};
+pub use reader::grant_reader;
 
 /// What the sessions of processes that decide events are called.
 const APPLICATION_NAME: &str = "purser";

@@ -15,6 +15,8 @@ pub mod dead_letters;
 pub mod domain;
 pub mod embedded;
 pub mod events;
+pub mod expire;
+pub mod forget;
 pub mod health;
 mod hex;
 pub mod intake;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Ctr, DeadLetters, Tokens};
+use crate::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
 use crate::blob::Blob;
 use crate::breaker::{Breaker, watch_until_stopped};
 use crate::config::Config;
@@ -92,12 +92,13 @@ impl Service {
         if roles.worker {
             KINDS.iter().for_each(|kind| self.health.fails(pubsub::SERVICE, kind.subscription, "not connected yet"));
         }
+        let limits = Limits::new(&self.config.http);
         let router = match roles.api {
-            true => api::router(self.api(self.take_in_http(&mut parts))),
-            false => api::operations_router(self.api(BTreeMap::new())),
+            true => api::router(self.api(self.take_in_http(&mut parts), limits.clone())),
+            false => api::operations_router(self.api(BTreeMap::new(), limits.clone())),
         };
         let shutdown = self.shutdown.clone();
-        parts.spawn(async move { api::serve(listener, router, &shutdown).await });
+        parts.spawn(async move { api::serve(listener, router, limits, &shutdown).await });
         // By now it can be asked how it is, also while it waits for the database.
         let mut result = self.wait_for_the_schema().await;
         let _ending = database::end_frozen_sessions(self.pool.clone());
@@ -196,7 +197,7 @@ impl Service {
         intakes
     }
 
-    fn api(&self, intakes: BTreeMap<&'static str, HttpIntake>) -> Api {
+    fn api(&self, intakes: BTreeMap<&'static str, HttpIntake>, limits: Limits) -> Api {
         let http = &self.config.http;
         Api {
             pool: self.pool.clone(),
@@ -209,6 +210,7 @@ impl Service {
                 read: http.read_token.clone(),
                 allow_anonymous: http.http_allow_anonymous,
             }),
+            limits,
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
             ctr: Ctr::new(&self.config.ctr),

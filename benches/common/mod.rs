@@ -146,7 +146,7 @@ pub async fn store_all<K: EventKind>(
         let pipeline = pipeline.clone();
         tokio::spawn(async move {
             for (deliveries, judged) in share {
-                store::commit(&pipeline, Source::PubSub, &deliveries, judged).await.unwrap();
+                store::commit(&pipeline, uuid::Uuid::now_v7(), Source::PubSub, &deliveries, judged).await.unwrap();
             }
         })
     });

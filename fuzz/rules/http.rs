@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, Response, Uri};
-use purser::api::{self, Api, Ctr, Tokens};
+use purser::api::{self, Api, Ctr, Limits, Tokens};
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
@@ -62,9 +62,11 @@ impl Service {
                 health: Health::default(),
                 metrics: Arc::new(Metrics::default()),
                 tokens: Arc::new(Tokens { allow_anonymous: true, ..Tokens::default() }),
+                limits: Limits::default(),
                 max_event_bytes: 1 << 16,
                 ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
                 ctr: Ctr::new(&CtrConfig { ctr_cancelled_statuses: vec!["canceled".to_owned()] }),
+                project: "none".to_owned(),
             })
         });
         Service { runtime, router }

@@ -11,6 +11,7 @@ mod events;
 mod health;
 mod index;
 mod layers;
+mod limits;
 mod metrics_orders;
 mod metrics_sessions;
 mod metrics_time_to_order;
@@ -21,6 +22,7 @@ mod openapi;
 mod order_value;
 mod orders;
 mod parameters;
+mod patience;
 mod period;
 mod problem;
 mod purchases;
@@ -28,17 +30,16 @@ mod rejections;
 mod sales_by_province;
 mod sales_by_state;
 mod sales_over_time;
+mod server;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::net::TcpListener;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -46,7 +47,6 @@ use crate::config::AbConfig;
 use crate::events::{AbEvent, Order};
 use crate::health::Health;
 use crate::intake::http::HttpIntake;
-use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 use openapi::Routes;
 use problem::Problem;
@@ -54,6 +54,8 @@ use tokens::Guard;
 
 pub use ctr::Ctr;
 pub use dead_letters::DeadLetters;
+pub use limits::Limits;
+pub use server::serve;
 pub use tokens::Tokens;
 
 /// What the handlers need. Clones share it.
@@ -69,6 +71,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Who may ask what.
     pub tokens: Arc<Tokens>,
+    /// How much at once.
+    pub limits: Limits,
     /// The largest event that is taken in.
     pub max_event_bytes: usize,
     /// How the split of an A/B test is judged.
@@ -137,23 +141,6 @@ fn finish(routes: Router<Api>, api: Api) -> Router {
     let metrics = Arc::clone(&api.metrics);
     let routes = routes.with_state(api);
     layers::around(routes.fallback(no_such_path).method_not_allowed_fallback(no_such_method), metrics)
-}
-
-/// Serves until the process is told to stop and the requests in flight are answered, or it gives up.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let soft = shutdown.soft().clone();
-    let serve = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });
-    match shutdown.unless_given_up(serve.into_future()).await {
-        Ok(served) => Ok(served?),
-        Err(_stopped) => {
-            tracing::warn!("requests in flight were not answered");
-            Ok(())
-        }
-    }
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -2,14 +2,15 @@
 //! nobody outside of this machine unless one is.
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use subtle::ConstantTimeEq as _;
 
 use super::Api;
+use super::limits::within;
 use super::problem::Problem;
 use crate::secret::Secret;
 
@@ -34,7 +35,7 @@ pub(super) enum Guard {
     Read,
 }
 
-/// Lets a request through to the handler when its token, or where it comes from, allows it.
+/// Lets a request through to the handler when its token, or where it comes from, allows it, and there is room.
 pub(super) async fn guard(
     State((api, guard)): State<(Api, Guard)>,
     request: Request,
@@ -42,7 +43,7 @@ pub(super) async fn guard(
 ) -> Result<Response, Problem> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     api.tokens.admit(guard, request.headers(), peer)?;
-    Ok(next.run(request).await)
+    within(&api.limits, guard, request, next).await
 }
 
 impl Tokens {
@@ -56,8 +57,10 @@ impl Tokens {
             (Some(token), _) if bearer(headers).is_some_and(|given| given.ct_eq(token.as_bytes()).into()) => Ok(()),
             (Some(_), _) => Err(unauthorized()),
             (None, Guard::Ingest | Guard::Read) => Ok(()),
-            (None, Guard::Api) if self.allow_anonymous || is_local(headers, peer) => Ok(()),
-            (None, Guard::Api) => Err(forbidden()),
+            (None, Guard::Api) if self.allow_anonymous => Ok(()),
+            (None, Guard::Api) if !is_local(headers, peer) => Err(forbidden()),
+            (None, Guard::Api) if is_led_astray(headers) => Err(led_astray()),
+            (None, Guard::Api) => Ok(()),
         }
     }
 }
@@ -75,6 +78,28 @@ fn is_local(headers: &HeaderMap, peer: Option<SocketAddr>) -> bool {
     !forwarded && peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
 }
 
+/// A page of some site can have a browser on this machine ask here: by a name that it lets point to this
+/// machine, which then stands in `Host`, or by a request across origins, which says so in `Origin`.
+fn is_led_astray(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return headers.contains_key(ORIGIN) };
+    let is_ours = host.to_str().is_ok_and(is_own_name);
+    let own = |origin: &HeaderValue| {
+        let origin = origin.as_bytes();
+        let origin = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+        origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host.as_bytes()))
+    };
+    !(is_ours && headers.get_all(ORIGIN).iter().all(own))
+}
+
+/// Whether nobody else can let this name point here: an address, or what this machine calls itself.
+fn is_own_name(host: &str) -> bool {
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
+}
+
 pub(super) fn unauthorized() -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "this needs `Authorization: Bearer` with the right token");
     problem.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
@@ -83,6 +108,12 @@ pub(super) fn unauthorized() -> Problem {
 pub(super) fn forbidden() -> Problem {
     let reason = "this shows personal data: without API_TOKEN it answers only requests that come straight from the \
                   machine it runs on; set API_TOKEN, or HTTP_ALLOW_ANONYMOUS=1 where everybody may see it";
+    Problem::new(StatusCode::FORBIDDEN, reason)
+}
+
+fn led_astray() -> Problem {
+    let reason = "this shows personal data: without API_TOKEN it answers only requests for localhost or for an \
+                  address, and none that a page of another origin makes";
     Problem::new(StatusCode::FORBIDDEN, reason)
 }
 
@@ -138,5 +169,28 @@ mod tests {
         assert_eq!(status(&unset, Guard::Api, proxied, "127.0.0.1:1"), 403);
         let anonymous = Tokens { allow_anonymous: true, ..Tokens::default() };
         assert_eq!(status(&anonymous, Guard::Api, None, "192.168.1.7:1"), 200);
+    }
+
+    #[test]
+    fn a_browser_that_is_led_here_is_turned_away() {
+        let tokens = Tokens::default();
+        let asked = |host: &'static str, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(host));
+            headers.extend(origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin))));
+            tokens.admit(Guard::Api, &headers, "127.0.0.1:1".parse().ok()).is_ok()
+        };
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "192.168.1.7:80"] {
+            assert!(asked(host, None), "{host}");
+        }
+        for host in ["evil.test", "evil.test:8080", "localhost.evil.test", "127.0.0.1.evil.test:8080", "", "[evil]"] {
+            assert!(!asked(host, None), "{host}");
+        }
+        assert!(asked("localhost:8080", Some("http://localhost:8080")));
+        for origin in ["http://evil.test", "null", "http://localhost:3000", "http://localhost"] {
+            assert!(!asked("localhost:8080", Some(origin)), "{origin}");
+        }
+        let token = Tokens { api: Some("a".into()), ..Tokens::default() };
+        assert_eq!(status(&token, Guard::Api, Some(("authorization", "Bearer a")), "203.0.113.1:1"), 200);
     }
 }

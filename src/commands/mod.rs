@@ -5,6 +5,8 @@ mod breaker;
 mod check;
 mod dead_letters;
 mod demo;
+mod expire;
+mod forget;
 pub mod import;
 mod ingest;
 mod serve;
@@ -57,6 +59,10 @@ enum Command {
     Breaker(breaker::Args),
     /// Recompute every sum, session and ledger from the rows, and say where they differ
     Verify(verify::Args),
+    /// Remove a person's data from rows, dead letters and blobs; sums stay true
+    Forget(forget::Args),
+    /// Retention: remove rows and dead letters that are old enough; sums stay
+    Expire(expire::Args),
 }
 
 impl Cli {
@@ -82,6 +88,8 @@ impl Cli {
             Command::DeadLetters(args) => return dead_letters::run(args).await,
             Command::Breaker(args) => return breaker::run(args).await,
             Command::Verify(args) => return verify::run(args).await,
+            Command::Forget(args) => return forget::run(args).await,
+            Command::Expire(args) => return expire::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -47,6 +47,10 @@ pub(super) async fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Flags of `migrate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct MigrateArgs {
+    /// Let this role, which exists already, read the tables and views, without payloads, addresses, e-mails and
+    /// telephone numbers; what else of them it could see it can see no more
+    #[arg(long, value_name = "ROLE")]
+    reader: Option<String>,
     #[command(flatten)]
     database: DatabaseConfig,
 }
@@ -57,5 +61,12 @@ pub(super) async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
     database::wait_until_it_answers(&pool, &Shutdown::on_signals()).await?;
     database::migrate(&pool).await?;
     tracing::info!("the schema is up to date");
+    if let Some(role) = args.reader {
+        let theirs = database::grant_reader(&pool, &role).await?;
+        tracing::info!(role, "may read everything but personal data");
+        if !theirs.is_empty() {
+            tracing::warn!(tables = theirs.join(", "), "belong to another role, which alone can let a reader see them");
+        }
+    }
     Ok(())
 }

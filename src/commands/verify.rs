@@ -47,8 +47,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     stage.finish();
     let report = report.context("not everything was compared")?;
     match args.json {
-        true => answer(&format!("{}\n", serde_json::to_string_pretty(&Json::of(&report))?))?,
-        false => answer(&table(&report))?,
+        true => answer(format!("{}\n", serde_json::to_string_pretty(&Json::of(&report))?))?,
+        false => answer(table(&report))?,
     };
     match report.agrees() {
         true => Ok(ExitCode::SUCCESS),

@@ -13,7 +13,7 @@ mod replay;
 mod segments;
 mod ship;
 
-pub use crate::pipeline::dead_letter::{FOLDER, Status, close};
+pub use crate::pipeline::dead_letter::{CHANGE_SCHEMA, FOLDER, PAYLOADS, Status, close, end};
 pub use archive::{Archive, Letter, Unreadable};
 pub use filter::Filter;
 pub use heal::heal_until_stopped;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{Away, segments};
@@ -118,61 +118,65 @@ impl Shipper {
             .await
     }
 
+    /// Nobody else writes the object meanwhile, so that none is written again with what was taken out of it since.
     async fn ship_segment(&self, segment: Uuid, object: &str) -> Result<usize, Away> {
-        let records = self.records(segment).await?;
-        // Another shipper was faster, and its records have left the outbox.
-        if records.is_empty() {
+        let mut tx = self.pool.begin().await?;
+        if !hold(&mut tx, segment).await? {
             return Ok(0);
         }
+        let records = records(&mut tx, segment).await?;
         let mut lines = Vec::new();
         for (entry, record, has_payload) in &records {
             if *has_payload {
-                self.ship_payload(*entry).await?;
+                self.ship_payload(&mut tx, *entry).await?;
             }
             lines.extend_from_slice(record);
             lines.push(b'\n');
         }
         self.blob.put(object, lines.into()).await?;
-        if self.let_go(segment).await? {
-            self.metrics.dead_letters_shipped.inc_by(records.len() as u64);
-        }
+        let_go(&mut tx, segment).await?;
+        tx.commit().await?;
+        self.metrics.dead_letters_shipped.inc_by(records.len() as u64);
         Ok(records.len())
     }
 
-    /// The records of a segment, in one statement: all of them, or none once they were let go.
-    async fn records(&self, segment: Uuid) -> sqlx::Result<Vec<(Uuid, Vec<u8>, bool)>> {
-        sqlx::query_as(
-            "SELECT entry, record, payload IS NOT NULL FROM dead_letter_outbox WHERE segment = $1 ORDER BY line",
-        )
-        .bind(segment)
-        .fetch_all(&self.pool)
-        .await
-    }
-
-    async fn ship_payload(&self, entry: Uuid) -> Result<(), Away> {
+    async fn ship_payload(&self, conn: &mut PgConnection, entry: Uuid) -> Result<(), Away> {
         let payload: Option<(Uuid, Vec<u8>)> =
             sqlx::query_as("SELECT letter, payload FROM dead_letter_outbox WHERE entry = $1")
                 .bind(entry)
-                .fetch_optional(&self.pool)
+                .fetch_optional(conn)
                 .await?;
         if let Some((letter, payload)) = payload {
             self.blob.put(&format!("{PAYLOADS}/{letter}"), Bytes::from(payload)).await?;
         }
         Ok(())
     }
+}
 
-    /// Forgets the entries of a segment that is durable, and has the index point to its records; `false`
-    /// when another shipper did.
-    async fn let_go(&self, segment: Uuid) -> sqlx::Result<bool> {
-        let mut tx = self.pool.begin().await?;
-        sqlx::query(POINT).bind(segment).execute(&mut *tx).await?;
-        let shipped =
-            sqlx::query("UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1 AND shipped_at IS NULL")
-                .bind(segment)
-                .execute(&mut *tx)
-                .await?;
-        sqlx::query("DELETE FROM dead_letter_outbox WHERE segment = $1").bind(segment).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(shipped.rows_affected() == 1)
+/// Holds a segment until the transaction ends; `false` when another shipper does, or did.
+async fn hold(conn: &mut PgConnection, segment: Uuid) -> sqlx::Result<bool> {
+    // The blob store may take its time.
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '5min'").execute(&mut *conn).await?;
+    let lock = "SELECT FROM dead_letter_segments WHERE id = $1 AND shipped_at IS NULL FOR UPDATE SKIP LOCKED";
+    Ok(sqlx::query(lock).bind(segment).fetch_optional(conn).await?.is_some())
+}
+
+/// The records of a segment: which entry, its bytes, and whether it has a payload apart.
+async fn records(conn: &mut PgConnection, segment: Uuid) -> sqlx::Result<Vec<(Uuid, Vec<u8>, bool)>> {
+    sqlx::query_as("SELECT entry, record, payload IS NOT NULL FROM dead_letter_outbox WHERE segment = $1 ORDER BY line")
+        .bind(segment)
+        .fetch_all(conn)
+        .await
+}
+
+/// Forgets the entries of a segment that is durable, and has the index point to its records.
+async fn let_go(conn: &mut PgConnection, segment: Uuid) -> sqlx::Result<()> {
+    sqlx::query(POINT).bind(segment).execute(&mut *conn).await?;
+    for statement in [
+        "UPDATE dead_letter_segments SET shipped_at = now() WHERE id = $1",
+        "DELETE FROM dead_letter_outbox WHERE segment = $1",
+    ] {
+        sqlx::query(statement).bind(segment).execute(&mut *conn).await?;
     }
+    Ok(())
 }

@@ -41,7 +41,9 @@ pub fn parse_instant_or_age(text: &str, now: DateTime<Utc>) -> Result<DateTime<U
     Some(instant).filter(|instant| (1..=9999).contains(&instant.year())).ok_or(NotAnInstant)
 }
 
-fn parse_age(text: &str) -> Option<TimeDelta> {
+/// Reads `90s`, `15m`, `2h`, `7d` or `1w`.
+#[must_use]
+pub fn parse_age(text: &str) -> Option<TimeDelta> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,

@@ -6,6 +6,7 @@ mod click_event;
 mod content;
 mod derived;
 mod event_id;
+mod kind;
 mod order;
 mod product_view;
 mod purchase;
@@ -18,25 +19,22 @@ use std::hash::Hash;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use sqlx::{PgConnection, PgPool};
-use tokio::sync::mpsc;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 use crate::config::EventsConfig;
-use crate::intake::{Delivery, Source};
-use crate::pipeline::check::{self, Verdicts};
-use crate::pipeline::check_references::{Known, Reference, References};
+use crate::database::Run;
+use crate::domain::Person;
+use crate::intake::Delivery;
+use crate::pipeline::check_references::{Known, Reference};
 use crate::pipeline::decode::Json;
 use crate::pipeline::verdict::Violation;
-use crate::pipeline::worker::{self, BatchLimits};
-use crate::pipeline::{Pipeline, Unavailable, process};
-use crate::shutdown::{Shutdown, Stopped};
+use crate::shutdown::Shutdown;
 
 pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
-pub use content::{ContentHash, ContentHasher};
+pub use content::{ContentHash, ContentHasher, FORGOTTEN};
 pub use derived::{Comparison, Derived, Difference, Differences, Slice};
 pub use event_id::event_id;
+pub use kind::{Kind, KindName};
 pub use order::Order;
 pub use product_view::ProductView;
 pub use purchase::Purchase;
@@ -49,117 +47,6 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ClickEvent>(),
     Kind::of::<ProductView>(),
 ];
-
-/// The name of a kind, in the API's documentation.
-#[derive(Debug)]
-pub struct KindName;
-
-impl PartialSchema for KindName {
-    fn schema() -> RefOr<Schema> {
-        let names = KINDS.iter().map(|kind| kind.name);
-        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
-    }
-}
-
-impl ToSchema for KindName {}
-
-type Processing = BoxFuture<'static, Result<(), Stopped>>;
-type Checking<'a> = BoxFuture<'a, Result<Verdicts, Unavailable>>;
-
-/// A kind of event with its type erased, for whoever treats all kinds alike.
-#[derive(Clone, Copy)]
-pub struct Kind {
-    /// The word that stands in commands, paths, metrics and the ledger.
-    pub name: &'static str,
-    /// The Pub/Sub topic it is published to.
-    pub topic: &'static str,
-    /// The subscription that the worker pulls.
-    pub subscription: &'static str,
-    /// Whether its events have an id of their own.
-    pub natural_key: bool,
-    /// The attributes of a delivery that it reads.
-    pub attributes: &'static [Attribute],
-    /// What is to be done all the time beside deciding events.
-    pub upkeep: Option<Upkeep>,
-    /// The table of its rows: [`EventKind::TABLE`].
-    pub table: &'static str,
-    /// What is derived of its rows: [`EventKind::DERIVED`].
-    pub derived: &'static [Derived],
-    /// What an event holds: [`EventKind::FIELDS`].
-    pub fields: &'static str,
-    /// A good event: [`EventKind::EXAMPLE`].
-    pub example: &'static str,
-    decide: fn(Pipeline, Source, mpsc::Receiver<Delivery>, BatchLimits) -> BoxFuture<'static, anyhow::Result<()>>,
-    process: fn(Pipeline, Source, Vec<Delivery>) -> Processing,
-    check: for<'a> fn(&'a [Delivery], usize, Option<&'a References>) -> Checking<'a>,
-}
-
-impl Kind {
-    const fn of<K: EventKind>() -> Self {
-        Kind {
-            name: K::NAME,
-            topic: K::TOPIC,
-            subscription: K::SUBSCRIPTION,
-            natural_key: K::NATURAL_KEY,
-            attributes: K::ATTRIBUTES,
-            upkeep: K::UPKEEP,
-            table: K::TABLE,
-            derived: K::DERIVED,
-            fields: K::FIELDS,
-            example: K::EXAMPLE,
-            decide: |pipeline, source, deliveries, limits| {
-                Box::pin(worker::run::<K>(pipeline, source, deliveries, limits))
-            },
-            process: |pipeline, source, deliveries| {
-                Box::pin(async move { process::<K>(&pipeline, source, deliveries).await })
-            },
-            check: |deliveries, max_event_bytes, references| {
-                Box::pin(check::check::<K>(deliveries, max_event_bytes, references))
-            },
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.name == name)
-    }
-
-    /// Decides everything that arrives: [`worker::run`] of this kind.
-    ///
-    /// # Errors
-    /// As `worker::run`.
-    pub async fn decide(
-        &self,
-        pipeline: Pipeline,
-        source: Source,
-        deliveries: mpsc::Receiver<Delivery>,
-        limits: BatchLimits,
-    ) -> anyhow::Result<()> {
-        (self.decide)(pipeline, source, deliveries, limits).await
-    }
-
-    /// Decides one batch: [`process`] for this kind.
-    ///
-    /// # Errors
-    /// As `process`.
-    pub async fn process(&self, pipeline: Pipeline, source: Source, deliveries: Vec<Delivery>) -> Result<(), Stopped> {
-        (self.process)(pipeline, source, deliveries).await
-    }
-
-    /// Says what would be decided, and decides nothing: [`check::check`] of this kind.
-    ///
-    /// # Errors
-    /// As `check::check`.
-    pub async fn check(
-        &self,
-        deliveries: &[Delivery],
-        max_event_bytes: usize,
-        references: Option<&References>,
-    ) -> Result<Verdicts, Unavailable> {
-        (self.check)(deliveries, max_event_bytes, references).await
-    }
-}
 
 /// One kind of event: how it reads, what it refers to, and how it is stored.
 pub trait EventKind: Send + Sync + Sized + 'static {
@@ -225,6 +112,19 @@ pub trait EventKind: Send + Sync + Sized + 'static {
         conn: &mut PgConnection,
         keys: &[Self::Key],
     ) -> impl Future<Output = sqlx::Result<HashMap<Self::Key, ContentHash>>> + Send;
+
+    /// When the event happened: what the age of a row is counted from.
+    fn occurred_at(row: &Self::Row) -> DateTime<Utc>;
+
+    /// Removes the rows of events from before that time, in small transactions, and says how many. Each adds to
+    /// `expired` what it removed ([`crate::expire`]). What is derived from the rows stays right: as a sum that stays, or
+    /// by going along.
+    fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> impl Future<Output = sqlx::Result<u64>> + Send;
+
+    /// Puts the pseudonyms of a person in place of their ids, takes what else is known of them out of the rows of this
+    /// kind, and says how many rows that were. Sums stay as they are, and so does what is counted by the ids. Whatever
+    /// comes under the keys of these rows is a duplicate from then on.
+    fn forget(pool: &PgPool, person: &Person, run: Run) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Adds the rows really inserted to this kind's rollups, under a shard that is this transaction's own.
     fn roll_up(

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use sqlx::postgres::PgHasArrayType;
 use sqlx::{AssertSqlSafe, Connection as _, Decode, Encode, PgConnection, Postgres, Type};
 
-use super::ContentHash;
+use super::{ContentHash, FORGOTTEN};
 use crate::pipeline::copy::BinaryCopy;
 
 /// A table of events.
@@ -102,7 +102,8 @@ impl Target {
         sqlx::query_scalar(AssertSqlSafe(insert)).fetch_all(conn).await
     }
 
-    /// The contents under `keys`, from the columns `content_hash` and `hash_version`.
+    /// The contents under `keys`, from the columns `content_hash` and `hash_version`. A hash without bytes is that
+    /// of a row whose person was forgotten.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -118,6 +119,10 @@ impl Target {
             sqlx::query_as(AssertSqlSafe(select)).bind(keys.to_vec()).fetch_all(conn).await?;
         let mut stored = Stored { hashes: HashMap::with_capacity(rows.len()), outdated: Vec::new() };
         for (key, hash, hashed_by) in rows {
+            if hash.is_empty() {
+                stored.hashes.insert(key, FORGOTTEN);
+                continue;
+            }
             match ContentHash::try_from(hash) {
                 Ok(hash) if hashed_by == version => drop(stored.hashes.insert(key, hash)),
                 _ => stored.outdated.push(key),

@@ -1,9 +1,11 @@
 //! The ledger: one row per batch, in the transaction that decides it.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Outcome;
+use super::{Judged, Outcome};
+use crate::events::EventKind;
 use crate::intake::Source;
 
 /// How many events of a batch went which way.
@@ -34,14 +36,35 @@ impl Counts {
     }
 }
 
+/// A batch that is being decided.
+pub(super) struct Opened {
+    /// Events from before this are not stored any more: rows that old were removed.
+    pub(super) expired_before: Option<DateTime<Utc>>,
+}
+
+impl Opened {
+    /// Whether the event is one that was removed, or that would be at once.
+    pub(super) fn is_too_old<K: EventKind>(&self, event: &Judged<K>) -> bool {
+        self.expired_before.zip(event.verdict.as_ref().ok()).is_some_and(|(before, row)| K::occurred_at(row) < before)
+    }
+}
+
 /// Opens the ledger row of a batch: the first insert of its transaction.
 ///
-/// `false` when the batch has committed before. While an earlier attempt of it is still
+/// `None` when the batch has committed before. While an earlier attempt of it is still
 /// committing, this waits for that attempt.
-pub(super) async fn open(conn: &mut PgConnection, batch: Uuid, kind: &str, source: Source) -> sqlx::Result<bool> {
-    let insert = sqlx::query("INSERT INTO batches (id, kind, source) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING");
-    let inserted = insert.bind(batch).bind(kind).bind(source.as_str()).execute(conn).await?;
-    Ok(inserted.rows_affected() == 1)
+pub(super) async fn open(
+    conn: &mut PgConnection,
+    batch: Uuid,
+    kind: &str,
+    source: Source,
+) -> sqlx::Result<Option<Opened>> {
+    let insert = sqlx::query_scalar(
+        "INSERT INTO batches (id, kind, source) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING
+         RETURNING (SELECT before FROM expired WHERE kind = $2)",
+    );
+    let inserted = insert.bind(batch).bind(kind).bind(source.as_str()).fetch_optional(conn).await?;
+    Ok(inserted.map(|expired_before| Opened { expired_before }))
 }
 
 /// Writes the counts: the last statement of the transaction.

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::batch::Batch;
 use super::borrowed::Borrowed;
 use super::dead_letter::{self, Scribe};
-use super::ledger::{self, Counts};
+use super::ledger::{self, Counts, Opened};
 use super::replayed::Replayed;
 use super::shard;
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable, Which};
-use crate::events::{ContentHash, EventKind};
+use crate::events::{ContentHash, EventKind, FORGOTTEN};
 use crate::hex::hex;
 use crate::intake::{Delivery, Source};
 use crate::shutdown::Stopped;
@@ -96,8 +96,8 @@ async fn attempt<K: EventKind>(
     let mut conn = Borrowed::from(&pipeline.pool).await?;
     let mut tx = conn.begin().await?;
     let decided = match ledger::open(&mut tx, batch.id, K::NAME, batch.source).await? {
-        true => decide(&mut tx, deliveries, batch).await.map(Some),
-        false => Ok(None),
+        Some(opened) => decide(&mut tx, deliveries, batch, &opened).await.map(Some),
+        None => Ok(None),
     };
     let ended = match decided {
         Ok(Some(outcomes)) => {
@@ -119,9 +119,11 @@ async fn decide<K: EventKind>(
     conn: &mut PgConnection,
     deliveries: &[Delivery],
     batch: &Batch<K>,
+    opened: &Opened,
 ) -> Result<Vec<(Which, Outcome)>, Failure> {
     let replayed = Replayed::lock(conn, deliveries, batch).await?;
-    let (events, decided): (Vec<_>, Vec<_>) = batch.events.iter().partition(|event| replayed.may_decide(event));
+    let may_decide = |event: &&Judged<K>| replayed.may_decide(event) && !opened.is_too_old(event);
+    let (events, decided): (Vec<_>, Vec<_>) = batch.events.iter().partition(may_decide);
     let mut stored = insert(conn, &events).await?;
     let ignored = batch.ignored.iter().copied().chain(decided.iter().map(|event| event.which()));
     let mut outcomes: Vec<_> = ignored.map(|which| (which, Outcome::Ignored)).collect();
@@ -167,6 +169,12 @@ struct Stored {
     unclaimed: bool,
 }
 
+impl Stored {
+    fn holds(&self, content: ContentHash) -> bool {
+        self.content == content || self.content == FORGOTTEN
+    }
+}
+
 /// Inserts the first event of each key, and reads what stands under the keys that were taken.
 ///
 /// That is read in a second statement: the inserting one cannot see the row of a transaction that
@@ -204,7 +212,7 @@ async fn insert<K: EventKind>(
 /// Whether an event that only missing rows speak against was stored when they were there.
 fn is_stored<K: EventKind>(event: &Judged<K>, stored: &HashMap<K::Key, Stored>) -> bool {
     let standing = event.key.as_ref().and_then(|key| stored.get(key));
-    standing.is_some_and(|stored| Some(stored.content) == event.content)
+    standing.zip(event.content).is_some_and(|(stored, content)| stored.holds(content))
 }
 
 enum Standing {
@@ -221,7 +229,7 @@ fn stand<K: EventKind>(row: &K::Row, stored: &mut HashMap<K::Key, Stored>) -> Re
         return Ok(Standing::New(key.to_string()));
     }
     let content = K::content_hash(row);
-    if stored.content == content {
+    if stored.holds(content) {
         return Ok(Standing::Duplicate(key.to_string()));
     }
     let expected = format!("the content stored under this id, {}", hex(&stored.content));

@@ -7,6 +7,7 @@ mod ctr;
 mod dead_letters;
 mod document;
 mod events;
+mod limits;
 mod metrics;
 mod monitor;
 mod openapi;
@@ -14,8 +15,9 @@ mod orders;
 mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use purser::api::{self, Api, Ctr, DeadLetters, Tokens};
+use purser::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
 use purser::blob::Blob;
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
@@ -28,7 +30,7 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::support::Rig;
@@ -58,6 +60,10 @@ impl Service {
     }
 
     async fn with_ctr(rig: Rig, tokens: Tokens, ctr: Ctr) -> Service {
+        Service::within(rig, tokens, ctr, limits()).await
+    }
+
+    async fn within(rig: Rig, tokens: Tokens, ctr: Ctr, limits: Limits) -> Service {
         let intakes = KINDS.iter().map(|kind| {
             let (queue, deliveries) = mpsc::channel(1000);
             tokio::spawn(kind.decide(rig.pipeline.clone(), Source::Http, deliveries, BatchLimits::default()));
@@ -70,6 +76,7 @@ impl Service {
             health: health.clone(),
             metrics: Arc::clone(&rig.pipeline.metrics),
             tokens: Arc::new(tokens),
+            limits: limits.clone(),
             max_event_bytes: rig.pipeline.max_event_bytes,
             ab: AbConfig { ab_expected_split: Split::default(), ab_minimum_users: 100, ab_silent_hours: 48 },
             ctr,
@@ -81,7 +88,7 @@ impl Service {
         let shutdown = rig.pipeline.shutdown.clone();
         let router = api::router(api);
         let routes = format!("{router:?}");
-        let serving = tokio::spawn(async move { api::serve(listener, router, &shutdown).await });
+        let serving = tokio::spawn(async move { api::serve(listener, router, limits, &shutdown).await });
         Service { rig, health, address, client: reqwest::Client::new(), serving, routes, folder }
     }
 
@@ -115,6 +122,13 @@ impl Service {
         }
         (status, body)
     }
+}
+
+/// Limits that no test reaches that is not about them.
+fn limits() -> Limits {
+    let room = || Arc::new(Semaphore::new(100));
+    let (idle, deadline) = (Duration::from_secs(60), Duration::from_secs(60));
+    Limits { connections: 100, idle, deadline, questions: room(), submissions: room() }
 }
 
 /// Click-through rates as they are configured by default.

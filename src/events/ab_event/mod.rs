@@ -2,6 +2,7 @@
 
 mod counts;
 mod derived;
+mod forget;
 mod insert;
 mod late;
 mod users;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{ContentHash, Derived, Draft, EventKind, Reading, Upkeep, event_id, plausible};
-use crate::domain::parse_day_or_instant;
+use crate::database::Run;
+use crate::domain::{Person, parse_day_or_instant};
+use crate::expire::Aged;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::{Known, Reference, Shopper};
 use crate::pipeline::decode::Json;
@@ -48,6 +51,18 @@ const TEXT: (usize, usize) = (1, 255);
 const ORDER_VALUE: i64 = 1_000_000_000_000;
 /// What stands in rollups where an event has no country.
 const UNKNOWN: &str = "unknown";
+
+/// Rows that may be removed for their age.
+const OLD: Aged = Aged {
+    kind: AbEvent::NAME,
+    table: "ab_events",
+    time: "occurred_at",
+    only: "true",
+    along: ", sums AS (
+                INSERT INTO expired_ab_events AS sum (country, version, events)
+                SELECT coalesce(country, 'unknown'), version, count(*) FROM gone GROUP BY 1, 2
+                ON CONFLICT (country, version) DO UPDATE SET events = sum.events + EXCLUDED.events)",
+};
 
 impl EventKind for AbEvent {
     const NAME: &'static str = "ab_event";
@@ -105,6 +120,18 @@ impl EventKind for AbEvent {
 
     async fn stored(conn: &mut PgConnection, keys: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
         insert::stored(conn, keys).await
+    }
+
+    fn occurred_at(row: &Row) -> DateTime<Utc> {
+        row.event.occurred_at
+    }
+
+    async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
+        OLD.expire(pool, before, run).await
+    }
+
+    async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {
+        forget::forget(pool, person, run).await
     }
 
     async fn roll_up(conn: &mut PgConnection, rows: &[&Row], shard: i16) -> sqlx::Result<()> {

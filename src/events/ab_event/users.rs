@@ -74,7 +74,7 @@ async fn fetch(
 }
 
 /// Inserts users, and says which were not there.
-async fn insert(conn: &mut PgConnection, users: &Sightings) -> sqlx::Result<BTreeSet<String>> {
+pub(super) async fn insert(conn: &mut PgConnection, users: &Sightings) -> sqlx::Result<BTreeSet<String>> {
     if users.is_empty() {
         return Ok(BTreeSet::new());
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use super::{ClickEvent, HASH_VERSION, Row, lock, wire};
-use crate::events::table::{Stored, Target};
+use crate::events::table::{Inserted, Stored, Target};
 use crate::events::{ContentHash, EventKind as _};
 use crate::pipeline::copy::BinaryCopy;
 use crate::pipeline::decode::Json;
@@ -28,7 +28,13 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resu
         copy.row().value(id)?.value(r#type)?.value(customer_id)?.value(occurred_at)?.value(received_at)?;
         copy.json(event)?.value(content.as_slice())?.value(HASH_VERSION)?;
     }
-    Ok(CLICK_EVENTS.insert_new(conn, &copy).await?.keys(rows.iter().map(|row| ClickEvent::key(row))))
+    match CLICK_EVENTS.insert_new(conn, &copy).await? {
+        Inserted::All => Ok(rows.iter().map(|row| ClickEvent::key(row)).collect()),
+        Inserted::Only(ids) => {
+            lock::let_go(conn, &customers).await.map_err(about_no_row)?;
+            Ok(ids)
+        }
+    }
 }
 
 /// Whatever Postgres says of these statements is the fault of no click.

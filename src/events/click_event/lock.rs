@@ -28,6 +28,17 @@ pub(super) async fn hold(conn: &mut PgConnection, customers: &BTreeSet<&str>) ->
     Ok(())
 }
 
+/// Takes those away again who have no clicks: a click under the key of one whose customer was forgotten is not stored.
+pub(super) async fn let_go(conn: &mut PgConnection, customers: &BTreeSet<&str>) -> sqlx::Result<()> {
+    let customers: Vec<&str> = customers.iter().copied().collect();
+    let delete = sqlx::query(
+        "DELETE FROM session_customers AS customer WHERE customer_id = ANY($1)
+             AND NOT EXISTS (SELECT FROM click_events AS click WHERE click.customer_id = customer.customer_id)",
+    );
+    delete.bind(customers).execute(conn).await?;
+    Ok(())
+}
+
 /// The gap stays what it is until the transaction ends. It is to be read in a later statement.
 pub(super) async fn share_gap(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(GAP).execute(conn).await?;

@@ -2,6 +2,8 @@
 
 mod changes;
 mod derived;
+mod expire;
+mod forget;
 mod insert;
 mod lock;
 mod rebuild;
@@ -13,9 +15,11 @@ mod wire;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::{ContentHash, Derived, Draft, EventKind, Reading, Upkeep, plausible};
+use crate::database::Run;
+use crate::domain::Person;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
 use crate::pipeline::decode::Json;
@@ -113,6 +117,18 @@ impl EventKind for ClickEvent {
 
     async fn stored(conn: &mut PgConnection, keys: &[String]) -> sqlx::Result<HashMap<String, ContentHash>> {
         insert::stored(conn, keys).await
+    }
+
+    fn occurred_at(row: &Row) -> DateTime<Utc> {
+        row.click.occurred_at
+    }
+
+    async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
+        expire::expire(pool, before, run).await
+    }
+
+    async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {
+        forget::forget(pool, person, run).await
     }
 
     async fn roll_up(conn: &mut PgConnection, rows: &[&Row], _shard: i16) -> sqlx::Result<()> {

@@ -1,6 +1,7 @@
 //! An order, as the shop's `order.created` event tells of it.
 
 mod derived;
+mod forget;
 mod insert;
 mod loose;
 mod nested;
@@ -14,9 +15,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::{ContentHash, ContentHasher, Derived, EventKind, Reading};
+use crate::database::Run;
+use crate::domain::Person;
+use crate::expire::Aged;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
 use crate::pipeline::decode::Json;
@@ -81,6 +85,15 @@ pub struct Row {
 /// The version of the rules by which [`EventKind::content_hash`] normalises.
 const HASH_VERSION: i16 = 1;
 
+/// Rows that may be removed for their age.
+const OLD: Aged = Aged {
+    kind: Order::NAME,
+    table: "order_events",
+    time: "ordered_at",
+    only: "true",
+    along: ", lines AS (DELETE FROM order_event_items AS item USING gone WHERE item.event_id = gone.event_id)",
+};
+
 impl EventKind for Order {
     const NAME: &'static str = "order";
     const TOPIC: &'static str = "orders";
@@ -141,6 +154,18 @@ impl EventKind for Order {
 
     async fn stored(conn: &mut PgConnection, keys: &[String]) -> sqlx::Result<HashMap<String, ContentHash>> {
         insert::stored(conn, keys).await
+    }
+
+    fn occurred_at(row: &Row) -> DateTime<Utc> {
+        row.received.order.event_date.unwrap_or(row.received_at)
+    }
+
+    async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
+        OLD.expire(pool, before, run).await
+    }
+
+    async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {
+        forget::forget(pool, person, run).await
     }
 
     async fn roll_up(_conn: &mut PgConnection, _rows: &[&Row], _shard: i16) -> sqlx::Result<()> {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{ProductView, Row, content_hash};
 use crate::domain::Platform;
-use crate::events::ContentHash;
 use crate::events::table::Target;
+use crate::events::{ContentHash, FORGOTTEN};
 use crate::pipeline::copy::BinaryCopy;
 
 const VIEWS: Target = Target {
@@ -39,23 +39,29 @@ struct Stored {
     mpid: Option<String>,
     session_id: Option<String>,
     event_id: Option<String>,
+    forgotten: Option<bool>,
 }
 
 /// The hashes of stored views. All that is hashed stands in the columns: a hash beside them would only make
 /// the table larger.
 pub(super) async fn stored(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
     let rows: Vec<Stored> = sqlx::query_as(
-        "SELECT id, occurred_at, platform, product, mpid, session_id, event_id FROM product_views WHERE id = ANY($1)",
+        "SELECT id, occurred_at, platform, product, mpid, session_id, event_id, forgotten
+         FROM product_views WHERE id = ANY($1)",
     )
     .bind(ids)
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.id, content_hash(&row.view()?)))).collect())
+    let hash = |row: Stored| match row.forgotten {
+        Some(true) => Some((row.id, FORGOTTEN)),
+        _ => Some((row.id, content_hash(&row.view()?))),
+    };
+    Ok(rows.into_iter().filter_map(hash).collect())
 }
 
 impl Stored {
     fn view(self) -> Option<ProductView> {
-        let Stored { id, occurred_at, platform, product, mpid, session_id, event_id } = self;
+        let Stored { id, occurred_at, platform, product, mpid, session_id, event_id, forgotten: _ } = self;
         let boxed = |text: Option<String>| text.map(String::into_boxed_str);
         let (product, platform) = (product.into_boxed_str(), Platform::parse(&platform)?);
         let (mpid, session_id, event_id) = (boxed(mpid), boxed(session_id), boxed(event_id));

@@ -1,16 +1,19 @@
 //! A product view: who looked at which product, when, and on which platform. A message is an mParticle
 //! batch, which holds events of many types; those that are no product views are ignored.
 
+mod forget;
 mod insert;
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{Attribute, ContentHash, ContentHasher, Derived, Draft, EventKind, Reading, event_id, plausible};
-use crate::domain::Platform;
+use crate::database::Run;
+use crate::domain::{Person, Platform};
+use crate::expire::Aged;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::Known;
 use crate::pipeline::decode::Json;
@@ -53,6 +56,10 @@ const PLATFORM: Attribute = Attribute {
 };
 /// The most bytes of an id that is kept.
 const ID_BYTES: usize = 255;
+
+/// Rows that may be removed for their age.
+const OLD: Aged =
+    Aged { kind: ProductView::NAME, table: "product_views", time: "occurred_at", only: "true", along: "" };
 
 impl EventKind for ProductView {
     const NAME: &'static str = "product_view";
@@ -125,6 +132,18 @@ impl EventKind for ProductView {
 
     async fn stored(conn: &mut PgConnection, keys: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
         insert::stored(conn, keys).await
+    }
+
+    fn occurred_at(row: &Row) -> DateTime<Utc> {
+        row.view.occurred_at
+    }
+
+    async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
+        OLD.expire(pool, before, run).await
+    }
+
+    async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {
+        forget::forget(pool, person, run).await
     }
 
     /// There are none: a day's views by hour, platform and product are two thirds as many rows as the views

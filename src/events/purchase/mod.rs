@@ -1,6 +1,7 @@
 //! A purchase: who bought how many of which articles, and when.
 
 mod derived;
+mod forget;
 mod insert;
 mod sales;
 
@@ -8,11 +9,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{ContentHash, ContentHasher, Derived, Draft, EventKind, Reading, plausible};
-use crate::domain::State;
+use crate::database::Run;
+use crate::domain::{Person, State};
+use crate::expire::Aged;
 use crate::intake::Delivery;
 use crate::pipeline::check_references::{Article, Known, Reference};
 use crate::pipeline::decode::Json;
@@ -50,6 +53,15 @@ const HASH_VERSION: i16 = 1;
 const LINES: u64 = 1000;
 /// The most of one article on a line.
 const QUANTITY: i32 = 1_000_000;
+
+/// Rows that may be removed for their age.
+const OLD: Aged = Aged {
+    kind: Purchase::NAME,
+    table: "purchases",
+    time: "occurred_at",
+    only: "true",
+    along: ", lines AS (DELETE FROM purchase_items AS item USING gone WHERE item.purchase_id = gone.id)",
+};
 
 impl EventKind for Purchase {
     const NAME: &'static str = "purchase";
@@ -114,6 +126,18 @@ impl EventKind for Purchase {
 
     async fn stored(conn: &mut PgConnection, keys: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
         insert::stored(conn, keys).await
+    }
+
+    fn occurred_at(row: &Row) -> DateTime<Utc> {
+        row.purchase.occurred_at
+    }
+
+    async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
+        OLD.expire(pool, before, run).await
+    }
+
+    async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {
+        forget::forget(pool, person, run).await
     }
 
     async fn roll_up(conn: &mut PgConnection, rows: &[&Row], shard: i16) -> sqlx::Result<()> {

@@ -54,6 +54,19 @@ pub async fn close(
     Ok(ids)
 }
 
+/// Says of dead letters, whatever has become of them so far, that they are forgotten, or expired. Those that are open
+/// are closed.
+///
+/// # Errors
+/// When the database cannot be asked; the transaction is then to be rolled back.
+pub async fn end(conn: &mut PgConnection, letters: &[Uuid], to: Status) -> sqlx::Result<()> {
+    close(conn, letters, to, None).await?;
+    let closed = open::lock_closed(conn, letters, to).await?;
+    let (ids, at): (Vec<Uuid>, _) = (closed.iter().map(|letter| letter.id).collect(), Utc::now());
+    update(conn, &ids, to, None, at).await?;
+    say(conn, &closed, to, None, at).await
+}
+
 async fn update(
     conn: &mut PgConnection,
     ids: &[Uuid],

@@ -27,7 +27,7 @@ use crate::events::EventKind;
 use crate::hex::hex;
 use crate::intake::{Delivery, Origin};
 
-pub use close::{CHANGE_SCHEMA, close};
+pub use close::{CHANGE_SCHEMA, close, end};
 pub use outbox::FOLDER;
 pub use status::Status;
 

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::rollup::Counted;
+use super::status::Status;
 use crate::pipeline::verdict::Class;
 
 /// An open dead letter, which is nobody else's until the transaction ends.
@@ -44,4 +45,13 @@ pub(in crate::pipeline) async fn lock(conn: &mut PgConnection, ids: &[Uuid]) -> 
     .fetch_all(conn)
     .await?;
     Ok(open.into_iter().map(|letter| (letter.id, letter)).collect())
+}
+
+/// Those that are closed, and not as `status`, in the same way.
+pub(super) async fn lock_closed(conn: &mut PgConnection, ids: &[Uuid], status: Status) -> sqlx::Result<Vec<Open>> {
+    let closed = sqlx::query_as(
+        "SELECT id, kind, reason, class, codes, failed_at, attempt FROM dead_letters
+         WHERE id = ANY($1) AND status NOT IN ('open', $2) ORDER BY id FOR UPDATE",
+    );
+    closed.bind(ids).bind(status.as_str()).fetch_all(conn).await
 }

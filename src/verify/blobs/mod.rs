@@ -59,7 +59,7 @@ impl Verifier {
                     'a record in the outbox, or in a durable object' AS expected, 'none' AS found
              FROM dead_letters AS letter
              LEFT JOIN dead_letter_segments AS segment ON segment.id = letter.segment
-             WHERE segment.shipped_at IS NULL
+             WHERE segment.shipped_at IS NULL AND letter.status <> 'expired'
                  AND NOT EXISTS (SELECT FROM dead_letter_outbox AS entry
                                  WHERE entry.letter = letter.id AND entry.attempt IS NOT NULL)",
         );

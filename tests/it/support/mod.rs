@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod clicks;
+pub mod house;
 pub mod letters;
 pub mod orders;
 pub mod post;
@@ -89,6 +90,11 @@ impl Rig {
     pub async fn words_as(&self, kind: &str, payloads: impl IntoIterator<Item = impl Into<Bytes>>) -> Vec<String> {
         let deliveries = payloads.into_iter().map(|payload| delivery(payload.into())).collect();
         self.decide_as(kind, deliveries).await.iter().map(|outcomes| word(outcomes)).collect()
+    }
+
+    /// Does something to the database by hand.
+    pub async fn execute(&self, sql: String) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(self.pool()).await.unwrap();
     }
 
     /// One number of the database.

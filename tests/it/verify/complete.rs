@@ -29,6 +29,10 @@ const NOT_DERIVED: &[&str] = &[
     "breakers",
     "breaker_reports",
     "reference_sizes",
+    // What was removed for its age, and who is being forgotten.
+    "expired",
+    "expired_ab_events",
+    "forgetting",
 ];
 
 #[tokio::test]

@@ -1,5 +1,8 @@
--- Hours and days of the sums of purchases that differ from the sum over the rows.
-WITH lines AS (
+-- Hours and days of the sums of purchases that differ from the sum over the rows. Those that begin before rows were
+-- removed for their age stay as they are.
+WITH removed AS (
+    SELECT coalesce((SELECT before FROM expired WHERE kind = 'purchase'), '-infinity') AS before
+), lines AS (
     SELECT grain, date_trunc(grain::text, occurred_at, 'UTC') AS starts_at, occurred_at, purchase_id, line,
            coalesce(state, 'unknown') AS state, coalesce(currency, 'unknown') AS currency, article_id, article_name,
            quantity::bigint AS units, coalesce(amount, 0) AS amount
@@ -7,6 +10,7 @@ WITH lines AS (
     CROSS JOIN (VALUES ('hour'::grain), ('day')) AS grains (grain)
     WHERE occurred_at >= coalesce($1::text::timestamptz, '-infinity')
         AND occurred_at < coalesce($2::text::timestamptz, 'infinity')
+        AND date_trunc(grain::text, occurred_at, 'UTC') >= (SELECT before FROM removed)
 ), expected AS (
     SELECT 'sales_by_state' AS what, grain, starts_at, state AS dimension, currency,
            count(DISTINCT purchase_id) AS purchases, sum(units)::bigint AS units, sum(amount) AS amount,
@@ -40,6 +44,7 @@ WITH lines AS (
     WHERE grain IN ('hour', 'day')
         AND starts_at >= coalesce($1::text::timestamptz, '-infinity')
         AND starts_at < coalesce($2::text::timestamptz, 'infinity')
+        AND starts_at >= (SELECT before FROM removed)
     GROUP BY what, grain, starts_at, dimension, currency
 )
 SELECT what, concat_ws(' ', grain, to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),

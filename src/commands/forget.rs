@@ -1,0 +1,78 @@
+//! `purser forget`: a person's data, everywhere.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::terminal::answer;
+use crate::blob::Blob;
+use crate::config::{BlobConfig, DatabaseConfig};
+use crate::database::{self, Run};
+use crate::dead_letters::Shipper;
+use crate::forget::{Report, Request, forget};
+use crate::health::Health;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Metrics;
+
+/// Flags of `forget`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    who: Who,
+    /// Say what would be touched, and touch nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    blob: BlobConfig,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Who {
+    /// Whose id this is, as a user, shopper, customer or visitor
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    user: Option<String>,
+    /// Whose address this is, with all of their ids
+    #[arg(long, value_name = "ADDRESS", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    email: Option<String>,
+}
+
+/// Forgets, and prints what that touched. Fails when something is left to do.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { who, dry_run, database, blob } = args;
+    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
+    let pool = database::connect(url.expose(), database.database_connections)
+        .context("DATABASE_URL is not the address of a Postgres database")?;
+    database::require_current_schema(&pool).await?;
+    let blob = Blob::open(&blob.blob_url)?;
+    let shipper = Shipper { pool, blob, health: Health::default(), metrics: Arc::new(Metrics::default()) };
+    let request = who.user.map(Request::User).or(who.email.map(Request::Email)).context("--user or --email")?;
+    let run = if dry_run { Run::Dry } else { Run::Real };
+    let report = forget(&shipper, &request, run, &Shutdown::on_signals()).await?;
+    answer(&describe(&report, run))?;
+    Ok(if report.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn describe(Report { touched, left }: &Report, run: Run) -> String {
+    let mut text = String::new();
+    for (what, number) in touched.iter().filter(|(_, number)| **number > 0) {
+        let _ = writeln!(text, "{number:>10}  {what}");
+    }
+    let _ = match (touched.values().sum::<u64>(), run) {
+        (0, _) => writeln!(text, "nothing of this person is here"),
+        (_, Run::Dry) => writeln!(text, "nothing was changed: this was a dry run"),
+        (_, Run::Real) => writeln!(
+            text,
+            "forgotten. What is not ours still has it: backups, the publisher, what Pub/Sub retains, files that were \
+             ingested or imported, older versions of objects where the bucket keeps them"
+        ),
+    };
+    for left in left {
+        let _ = writeln!(text, "left to do: {left}");
+    }
+    text
+}
