@@ -88,8 +88,8 @@ const CAUSES: i64 = 10_000;
 ///
 /// Their exact bytes go through the same pipeline. What is stored now, or was before, is closed; what is rejected
 /// again stays open, one attempt later. By fingerprint. With `Accept: application/x-ndjson` the answer comes as lines:
-/// `{"done": …, "of": …}` as it goes on, and at last the list, or the problem that ended it. Whoever hangs up ends
-/// it, in order: what was decided stays so, and the same request goes on from there.
+/// `{"done": …, "of": …}` as it goes on, and at last the list, or the problem that ended it. Without, it has a minute.
+/// That, or whoever hangs up, ends it in order: what was decided stays so, and the same request goes on from there.
 #[utoipa::path(
     post,
     path = "",
