@@ -6,13 +6,15 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Request, Response, Uri};
-use purser::api::{self, Api, Ctr, Limits, Tokens};
+use purser::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
+use purser::blob::Blob;
 use purser::config::{AbConfig, CtrConfig};
 use purser::domain::Split;
 use purser::events::KINDS;
 use purser::health::Health;
 use purser::intake::http::HttpIntake;
-use purser::pipeline::Outcome;
+use purser::pipeline::{Outcome, Pipeline};
+use purser::shutdown::Shutdown;
 use purser::telemetry::Metrics;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
@@ -56,11 +58,16 @@ impl Service {
         let router = runtime.block_on(async {
             let pool = PgPoolOptions::new().connect_lazy("postgres://nobody@localhost/none").expect("an address");
             pool.close().await;
+            let (metrics, shutdown) = (Arc::new(Metrics::default()), Shutdown::default());
+            let pipeline = Pipeline::new(pool.clone(), Arc::clone(&metrics), shutdown, 1 << 16);
+            let blob = std::env::temp_dir().join("purser-fuzz");
+            let blob = Blob::open(&blob.to_string_lossy()).expect("a folder");
             api::router(Api {
                 pool,
+                dead_letters: DeadLetters::new(pipeline, blob),
                 intakes: Arc::new(KINDS.iter().map(|kind| (kind.name, intake(kind.name))).collect()),
                 health: Health::default(),
-                metrics: Arc::new(Metrics::default()),
+                metrics,
                 tokens: Arc::new(Tokens { allow_anonymous: true, ..Tokens::default() }),
                 limits: Limits::default(),
                 max_event_bytes: 1 << 16,

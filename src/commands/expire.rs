@@ -76,7 +76,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shipper = Shipper { pool, blob, health: Health::default(), metrics: Arc::new(Metrics::default()) };
     let run = if dry_run { Run::Dry } else { Run::Real };
     let report = expire(&shipper, &ages, run, &Shutdown::on_signals()).await?;
-    answer(&describe(&report, run))?;
+    answer(describe(&report, run))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let request = who.user.map(Request::User).or(who.email.map(Request::Email)).context("--user or --email")?;
     let run = if dry_run { Run::Dry } else { Run::Real };
     let report = forget(&shipper, &request, run, &Shutdown::on_signals()).await?;
-    answer(&describe(&report, run))?;
+    answer(describe(&report, run))?;
     Ok(if report.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

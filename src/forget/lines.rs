@@ -113,7 +113,7 @@ mod tests {
         Person { ids: [("46".to_owned(), Uuid::nil())].into(), emails: ["dan@example.com".to_owned()].into() }
     }
 
-    fn record(payload: Value) -> Value {
+    fn record(payload: &Value) -> Value {
         json!({
             "schema": "purser.dead_letter/1", "id": Uuid::nil(), "kind": "order", "reason": "shape", "attempt": 2,
             "errors": [{"code": "format", "path": "/email", "expected": "x", "actual": "dan@example.com", "message": "dan@example.com"}],
@@ -126,7 +126,7 @@ mod tests {
     fn nothing_of_the_person_is_left_and_the_line_is_blanked_once() {
         let payload =
             json!({"encoding": "utf8", "data": "{\"email\":\"dan@example.com\"", "bytes": 25, "sha256": "ab"});
-        let line = record(payload).to_string().into_bytes();
+        let line = record(&payload).to_string().into_bytes();
         assert!(Line::read(&line, &dan()).unwrap().names);
         let left = blanked(&line, &dan()).unwrap();
         let value: Value = serde_json::from_slice(&left).unwrap();
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn base64_hides_nobody() {
         let hidden = BASE64_STANDARD.encode("\u{feff}dan@example.com");
-        let mut line = record(json!({"encoding": "base64", "data": hidden}));
+        let mut line = record(&json!({"encoding": "base64", "data": hidden}));
         for field in ["errors", "source", "delivery_id", "keys"] {
             line[field] = Value::Null;
         }

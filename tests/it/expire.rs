@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::house::House;
+use crate::support::letters::lines_below;
 use crate::support::shop::purchase_with;
-use crate::support::stack::lines_below;
 use crate::support::{orders, verifier};
 
 impl House {

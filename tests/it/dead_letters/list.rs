@@ -24,7 +24,7 @@ async fn causes_are_grouped_most_frequent_first() {
     );
     assert_eq!((&first["code"], &first["path"]), (&json!("unknown_user"), &json!("/user_id")));
     assert_eq!(first["causes"], json!([{"code": "unknown_user", "path": "/user_id"}]));
-    let waited = |number| json!({"table": "users", "id": user(900 + number), "letters": 1});
+    let waited = |number: u128| json!({"table": "users", "id": user(900 + number), "letters": 1});
     assert_eq!(first["waiting_for"], json!([waited(1), waited(2), waited(4)]));
     let sample = first["sample_id"].as_str().unwrap();
     assert!(desk.answer(&["show", sample]).contains(&user(904).to_string()), "the newest is the sample");
