@@ -131,7 +131,9 @@ async fn a_dead_letter_is_shown_wherever_it_is() {
     let (status, gone) = service.get(&path).await;
     assert_eq!((status, &gone["record"]), (200, &json!(null)));
     assert!(gone["unreadable"].as_str().unwrap().contains("not in the blob store"));
-    std::fs::create_dir(&object).unwrap();
+    // A file where the folder should be is neither an object nor the lack of one.
+    std::fs::remove_dir_all(service.folder.path().join("dead-letter")).unwrap();
+    std::fs::write(service.folder.path().join("dead-letter"), "").unwrap();
     let (status, away) = service.get(&path).await;
     assert_eq!(status, 503);
     assert!(away["detail"].as_str().unwrap().contains("blob store"), "{away}");
