@@ -127,8 +127,12 @@ async fn nothing_of_somebody_is_left_and_no_number_changes() {
     }
     house.rig.words_as("order", [bytes]).await;
     // Of a message with several events the first keeps the payload.
-    let several = json!([{"user_id": "other"}, {"user_id": ID, "version": "A"}]);
-    assert_eq!(house.rig.words_as("ab_event", [several.to_string()]).await, ["shape, shape"]);
+    let without_product = |id: &str| {
+        let data = json!({"custom_event_type": "navigation", "event_name": "product", "user_id": id});
+        json!({"event_type": "custom_event", "data": data})
+    };
+    let several = views::batch(&[without_product("other"), without_product(ID)]);
+    assert_eq!(house.rig.words_as("product_view", [several.to_string()]).await, ["shape, shape"]);
     house.shipper.ship().await.unwrap();
     let (before, files) = (house.people().await, house.files());
 
