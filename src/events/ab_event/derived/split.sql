@@ -7,7 +7,7 @@ WITH kept AS (
     GROUP BY coalesce(country, 'unknown'), version
 ), events AS (
     SELECT country, version, coalesce(kept.events, 0) + coalesce(gone.events, 0) AS events,
-           first_event, last_event, country = 'unknown' OR gone.events > 0 AS is_bound
+           first_event, last_event, country = 'unknown' OR gone.events IS NOT NULL AS is_bound
     FROM kept
     FULL JOIN expired_ab_events AS gone USING (country, version)
 ), users AS (
