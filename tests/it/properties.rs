@@ -51,7 +51,7 @@ impl Sent {
         let (mut delivery, told) = delivery_with(id, Bytes::from(self.payload(kind)), published_at);
         if let Origin::PubSub { attributes, .. } = &mut delivery.origin {
             let platform = ("platform".to_owned(), ["iOS", "Android"][usize::from(event % 2)].to_owned());
-            *attributes = std::collections::BTreeMap::from([platform]).into();
+            *attributes = std::collections::BTreeMap::from([platform]);
         }
         (delivery, told)
     }

@@ -113,7 +113,7 @@ async fn a_message_is_settled_once_when_all_of_its_events_are_decided() {
     let views = ["1", "refused", "2", "3"].map(|product| view(product, millis));
     let (mut message, told) = delivery(batch(&views).to_string().into());
     if let purser::intake::Origin::PubSub { attributes, .. } = &mut message.origin {
-        *attributes = std::collections::BTreeMap::from([("platform".to_owned(), "iOS".to_owned())]).into();
+        *attributes = std::collections::BTreeMap::from([("platform".to_owned(), "iOS".to_owned())]);
     }
     let outcomes = rig.decide_as("product_view", vec![(message, told)]).await;
     assert_eq!(crate::support::word(&outcomes[0]), "stored, database, stored, stored");

@@ -51,10 +51,7 @@ fn views() -> (Delivery, oneshot::Receiver<Vec<purser::pipeline::Outcome>>) {
     let events = batch(&[view("1", millis), screen(), view("2", millis)]);
     let (mut delivery, told) = delivery(Bytes::from(events.to_string()));
     if let Origin::PubSub { attributes, .. } = &mut delivery.origin {
-        *attributes = [("platform".to_owned(), "iOS".to_owned())]
-            .into_iter()
-            .collect::<std::collections::BTreeMap<_, _>>()
-            .into();
+        *attributes = std::collections::BTreeMap::from([("platform".to_owned(), "iOS".to_owned())]);
     }
     (delivery, told)
 }

@@ -103,7 +103,7 @@ impl Fault {
         let restart = |fault| matches!(fault, Fault::RestartPubSub);
         let postgres = |fault| matches!(fault, Fault::CrashPostgres | Fault::StopPostgres);
         let same_worker = self.worker().is_some() && self.worker() == other.worker();
-        !restart(self) && !restart(other) && !(postgres(self) && postgres(other)) && !same_worker
+        !(restart(self) || restart(other) || same_worker || postgres(self) && postgres(other))
     }
 }
 

@@ -13,7 +13,8 @@ pub(super) fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)
         Ok(child) => child,
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
             let why = "promtool is not installed: it comes with Prometheus (Debian: `prometheus`), or set PROMTOOL";
-            writeln!(std::io::stderr(), "SKIPPED: promtool {}: {why}", arguments.join(" ")).unwrap();
+            let said = format!("SKIPPED: promtool {}: {why}\n", arguments.join(" "));
+            std::io::stderr().write_all(said.as_bytes()).unwrap();
             return None;
         }
         Err(error) => panic!("PROMTOOL cannot be run: {error}"),
