@@ -2,7 +2,7 @@
 //! whoever publishes, or a `users` table that was emptied, must not drain the topic into the dead letters.
 //!
 //! [`Breaker`] stands before the commit of every batch (`pipeline::breaker` asks it); [`state`] is what all
-//! workers share in Postgres, [`window`] what this process decided lately, [`sizes`] what became of the
+//! workers share in Postgres, `window` what this process decided lately, `sizes` what became of the
 //! reference tables, and [`operator`] what people may do about it.
 
 mod gate;
