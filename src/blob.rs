@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -27,11 +28,18 @@ impl Blob {
     /// # Errors
     /// When the address is none of these, or the folder cannot be made.
     pub fn open(address: &str) -> anyhow::Result<Self> {
+        Self::at(address).with_context(|| format!("BLOB_URL {address} cannot be used"))
+    }
+
+    /// [`Blob::open`] of an address that is no `BLOB_URL`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn at(address: &str) -> anyhow::Result<Self> {
         match Self::folder_of(address) {
             Some(folder) => Self::folder(FilePath::new(folder)),
             None => Self::bucket(address),
         }
-        .with_context(|| format!("BLOB_URL {address} cannot be used"))
     }
 
     /// The folder that an address names, unless it names a bucket.
@@ -69,6 +77,13 @@ impl Blob {
         self.store.put(&Path::from(object), bytes.into()).await.map(drop)
     }
 
+    /// Writes an object that is too large to be held, in place of the one that has this name. It is durable once the
+    /// writer was shut down; one that is dropped before leaves nothing under the name.
+    #[must_use]
+    pub fn writer(&self, object: &str) -> BufWriter {
+        BufWriter::new(Arc::clone(&self.store), Path::from(object))
+    }
+
     /// The objects below a folder, and how many bytes each has, in no order.
     pub fn list(&self, folder: &str) -> BoxStream<'static, object_store::Result<(String, u64)>> {
         let found = self.store.list(Some(&Path::from(folder)));
@@ -93,6 +108,18 @@ impl Blob {
     /// When there is none of this name, or the store does not answer.
     pub async fn get(&self, object: &str) -> object_store::Result<Bytes> {
         self.store.get(&Path::from(object)).await?.bytes().await
+    }
+
+    /// Reads an object, if there is one of this name.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn find(&self, object: &str) -> object_store::Result<Option<Bytes>> {
+        match self.get(object).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes an object. One that is not there is removed.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{ArgAction, Args};
 
 use crate::breaker;
@@ -20,6 +21,17 @@ pub struct DatabaseConfig {
     /// Connections to keep at the most
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub database_connections: u32,
+}
+
+impl DatabaseConfig {
+    /// The address of the database.
+    ///
+    /// # Errors
+    /// When none is set.
+    pub fn url(&self) -> anyhow::Result<&str> {
+        let url = self.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
+        Ok(url.expose())
+    }
 }
 
 /// Which Pub/Sub.

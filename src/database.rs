@@ -11,6 +11,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
+use crate::config::DatabaseConfig;
 use crate::shutdown::Shutdown;
 
 pub use frozen::end_frozen_sessions;
@@ -41,14 +42,28 @@ const SESSION: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// When `url` is not a Postgres URL. That the server is away is no error here.
-pub fn connect(url: &str, connections: u32) -> sqlx::Result<PgPool> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(sqlx::Error::Configuration("it begins with neither postgres:// nor postgresql://".into()));
-    }
-    let options: PgConnectOptions = url.parse()?;
+pub fn connect(url: &str, connections: u32) -> anyhow::Result<PgPool> {
+    let options = options(url).context("DATABASE_URL is not the address of a Postgres database")?;
     let options = options.application_name(APPLICATION_NAME).options(SESSION);
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(5));
     Ok(pool.connect_lazy_with(options))
+}
+
+fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("it begins with neither postgres:// nor postgresql://".into()));
+    }
+    url.parse()
+}
+
+/// Opens the configured database for a command that needs this program's own schema.
+///
+/// # Errors
+/// When none is configured, it cannot be asked, or its schema is another.
+pub async fn open(config: &DatabaseConfig) -> anyhow::Result<PgPool> {
+    let pool = connect(config.url()?, config.database_connections)?;
+    require_current_schema(&pool).await?;
+    Ok(pool)
 }
 
 /// Brings the schema up to date. Several processes may do so at once.

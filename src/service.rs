@@ -64,8 +64,7 @@ impl Service {
         let url = url.context("DATABASE_URL (--database-url) is not set; --embedded brings a private Postgres")?;
         let blob = Blob::open(&config.blob.blob_url)?;
         tracing::info!(?config, "configuration");
-        let pool = database::connect(url.expose(), config.database.database_connections)
-            .context("DATABASE_URL is not the address of a Postgres database")?;
+        let pool = database::connect(url.expose(), config.database.database_connections)?;
         if config.http.http_allow_anonymous && config.http.api_token.is_none() {
             tracing::warn!(addr = %config.http.http_addr, "everybody who can reach this may see personal data");
         }

@@ -121,9 +121,7 @@ fn line(breaker: &Breaker) -> String {
 
 impl Place {
     async fn open(&self) -> anyhow::Result<PgPool> {
-        let url = self.database.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
-        let pool =
-            database::connect(url.expose(), 1).context("DATABASE_URL is not the address of a Postgres database")?;
+        let pool = database::connect(self.database.url()?, 1)?;
         database::require_current_schema(&pool).await?;
         Ok(pool)
     }

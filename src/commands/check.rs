@@ -85,7 +85,7 @@ fn references(args: &Args) -> anyhow::Result<Option<References>> {
         remark("references: not checked (DATABASE_URL is not set)");
         return Ok(None);
     };
-    let pool = database::connect(url.expose(), 2).context("DATABASE_URL is not the address of a Postgres database")?;
+    let pool = database::connect(url.expose(), 2)?;
     Ok(Some(References::new(pool)))
 }
 

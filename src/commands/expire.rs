@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use chrono::TimeDelta;
 
 use super::terminal::answer;
@@ -15,9 +14,7 @@ use crate::database::{self, Run};
 use crate::dead_letters::Shipper;
 use crate::domain::parse_age;
 use crate::expire::{Ages, Report, expire};
-use crate::health::Health;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
 
 /// Flags of `expire`.
 #[derive(Debug, clap::Args)]
@@ -68,12 +65,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rows: BTreeMap<&str, TimeDelta> = kinds.into_iter().filter_map(|(kind, age)| Some((kind, age?))).collect();
     let ages = Ages { rows, dead_letters };
     ensure!(ages != Ages::default(), "everything is kept for ever: say how long, such as --click-events 90d");
-    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), database.database_connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    database::require_current_schema(&pool).await?;
+    let pool = database::open(&database).await?;
     let blob = Blob::open(&blob.blob_url)?;
-    let shipper = Shipper { pool, blob, health: Health::default(), metrics: Arc::new(Metrics::default()) };
+    let shipper = Shipper::unwatched(pool, blob);
     let run = if dry_run { Run::Dry } else { Run::Real };
     let report = expire(&shipper, &ages, run, &Shutdown::on_signals()).await?;
     answer(describe(&report, run))?;

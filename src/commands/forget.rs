@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 
@@ -12,9 +11,7 @@ use crate::config::{BlobConfig, DatabaseConfig};
 use crate::database::{self, Run};
 use crate::dead_letters::Shipper;
 use crate::forget::{Report, Request, forget};
-use crate::health::Health;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
 
 /// Flags of `forget`.
 #[derive(Debug, clap::Args)]
@@ -44,12 +41,9 @@ struct Who {
 /// Forgets, and prints what that touched. Fails when something is left to do.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { who, dry_run, database, blob } = args;
-    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), database.database_connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    database::require_current_schema(&pool).await?;
+    let pool = database::open(&database).await?;
     let blob = Blob::open(&blob.blob_url)?;
-    let shipper = Shipper { pool, blob, health: Health::default(), metrics: Arc::new(Metrics::default()) };
+    let shipper = Shipper::unwatched(pool, blob);
     let request = who.user.map(Request::User).or(who.email.map(Request::Email)).context("--user or --email")?;
     let run = if dry_run { Run::Dry } else { Run::Real };
     let report = forget(&shipper, &request, run, &Shutdown::on_signals()).await?;

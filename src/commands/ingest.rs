@@ -15,7 +15,6 @@ use crate::config::{DatabaseConfig, PipelineConfig};
 use crate::database;
 use crate::dead_letters::Shipper;
 use crate::events::{KINDS, Kind};
-use crate::health::Health;
 use crate::intake::files::{Again, Ingestion, Reporter, Summary, ingest, list};
 use crate::pipeline::Pipeline;
 use crate::pipeline::verdict::Reason;
@@ -71,20 +70,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let summary = summary?;
     answer(describe(&summary))?;
     if let Some(blob) = blob {
-        ship(&ingestion.pipeline, blob).await;
+        Shipper::unwatched(ingestion.pipeline.pool.clone(), blob).ship_now().await;
     }
     match summary.failed + summary.changed > 0 || summary.interrupted {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
-    }
-}
-
-/// Dead letters go to the blob store at once: no worker need be running to ship them.
-async fn ship(pipeline: &Pipeline, blob: Blob) {
-    let Pipeline { pool, metrics, .. } = pipeline.clone();
-    let shipper = Shipper { pool, blob, health: Health::default(), metrics };
-    if let Err(error) = shipper.ship().await {
-        tracing::warn!(%error, "dead letters stay in the database until a worker ships them");
     }
 }
 
@@ -93,10 +83,7 @@ async fn ingestion(
     attributes: Arc<BTreeMap<String, String>>,
     shutdown: Shutdown,
 ) -> anyhow::Result<Ingestion> {
-    let url = args.database.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), args.database.database_connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    database::require_current_schema(&pool).await?;
+    let pool = database::open(&args.database).await?;
     let pipeline = Pipeline::new(pool, Arc::new(Metrics::default()), shutdown, args.pipeline.max_event_bytes);
     let again = if args.again { Again::Judge } else { Again::Skip };
     Ok(Ingestion { pipeline, limits: args.pipeline.batches(), again, attributes })

@@ -10,7 +10,7 @@ mod forget;
 pub mod import;
 mod ingest;
 mod serve;
-mod terminal;
+pub mod terminal;
 mod verify;
 
 use std::process::ExitCode;

@@ -56,8 +56,7 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn migrate(args: MigrateArgs) -> anyhow::Result<()> {
-    let url = args.database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), 1).context("DATABASE_URL is not the address of a Postgres database")?;
+    let pool = database::connect(args.database.url()?, 1)?;
     database::wait_until_it_answers(&pool, &Shutdown::on_signals()).await?;
     database::migrate(&pool).await?;
     tracing::info!("the schema is up to date");

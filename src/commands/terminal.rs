@@ -9,7 +9,10 @@ use crate::intake::files::Reporter;
 use crate::verify::Watcher;
 
 /// Writes to standard output. `false` when whoever read it has gone away, which is no error.
-pub(super) fn answer(text: impl AsRef<[u8]>) -> io::Result<bool> {
+///
+/// # Errors
+/// When it cannot be written for another reason.
+pub fn answer(text: impl AsRef<[u8]>) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -18,15 +21,23 @@ pub(super) fn answer(text: impl AsRef<[u8]>) -> io::Result<bool> {
 }
 
 /// Writes a line to standard error; that nobody can read it is no reason to stop.
-pub(super) fn remark(text: &str) {
+pub fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A progress bar and remarks above it; only the remarks where standard error is no terminal.
-pub(super) struct Progress(ProgressBar);
+pub struct Progress(ProgressBar);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    /// Draws it.
+    #[must_use]
+    pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), target());
         let template = "{wide_bar} {human_pos} of {human_len} records, {per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -37,7 +48,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         self.0.finish_and_clear();
     }
 }
@@ -51,17 +62,25 @@ fn target() -> ProgressDrawTarget {
 }
 
 /// A line that says what is being looked at; none where standard error is no terminal.
-pub(super) struct Stage(ProgressBar);
+pub struct Stage(ProgressBar);
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    /// Draws it.
+    #[must_use]
+    pub fn new() -> Self {
         let line = ProgressBar::with_draw_target(None, target());
         line.enable_steady_tick(Duration::from_millis(200));
         Stage(line)
     }
 
     /// Takes the line away.
-    pub(super) fn finish(&self) {
+    pub fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -35,10 +35,7 @@ pub(super) struct Args {
 
 /// Verifies. Succeeds only when all agree, be it after they were mended.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let url = args.database.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), args.database.database_connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    database::require_current_schema(&pool).await?;
+    let pool = database::open(&args.database).await?;
     let blob = Some(Blob::open(&args.blob.blob_url)?);
     let stage = Arc::new(Stage::new());
     let watcher = Arc::clone(&stage) as Arc<dyn Watcher>;

@@ -111,21 +111,13 @@ impl Archive {
             }
         }
         for (object, letters) in by_object {
-            let bytes = self.object(&object).await?;
+            let bytes = self.blob.find(&object).await?;
+            let lines: Option<Vec<&[u8]>> = bytes.as_ref().map(|bytes| bytes.split(|byte| *byte == b'\n').collect());
             for letter in letters {
-                found.insert(letter.id, in_object(&object, bytes.as_ref(), &letter));
+                found.insert(letter.id, in_object(&object, lines.as_deref(), &letter));
             }
         }
         Ok(found)
-    }
-
-    /// An object, if there is such a one.
-    async fn object(&self, object: &str) -> Result<Option<Bytes>, Away> {
-        match self.blob.get(object).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(away) => Err(away.into()),
-        }
     }
 
     async fn payload(&self, letter: &Letter, in_outbox: Option<Bytes>) -> Result<Result<Bytes, Unreadable>, Away> {
@@ -138,7 +130,7 @@ impl Archive {
             ("object", Some(bytes)) => Ok(bytes),
             ("object", None) => {
                 let object = format!("{PAYLOADS}/{}", letter.record.id);
-                self.object(&object).await?.ok_or(Unreadable::Gone(object))
+                self.blob.find(&object).await?.ok_or(Unreadable::Gone(object))
             }
             ("reference", _) => Err(Unreadable::LeftInFile(data.clone())),
             (unknown, _) => Err(Unreadable::Malformed(format!("its payload is encoded as {unknown}"))),
@@ -164,12 +156,12 @@ fn letters(found: &BTreeMap<Uuid, Found>) -> impl Iterator<Item = &Letter> {
     found.values().filter_map(|found| found.as_ref().ok()).map(|(letter, _)| letter)
 }
 
-fn in_object(object: &str, bytes: Option<&Bytes>, letter: &Whereabouts) -> Found {
-    let bytes = bytes.ok_or_else(|| Unreadable::Gone(object.to_owned()))?;
+fn in_object(object: &str, lines: Option<&[&[u8]]>, letter: &Whereabouts) -> Found {
+    let lines = lines.ok_or_else(|| Unreadable::Gone(object.to_owned()))?;
     let number = letter.line.unwrap_or_default();
     let misplaced = || Unreadable::Misplaced(object.to_owned(), number);
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(misplaced)?;
-    let line = bytes.split(|byte| *byte == b'\n').nth(index).ok_or_else(misplaced)?;
+    let line = lines.get(index).ok_or_else(misplaced)?;
     parse(letter.id, letter.attempt, Bytes::copy_from_slice(line), None).map_err(|_| misplaced())
 }
 

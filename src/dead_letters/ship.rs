@@ -86,6 +86,19 @@ pub async fn ship_until_stopped(shipper: Shipper, shutdown: Shutdown) {
 }
 
 impl Shipper {
+    /// A shipper of a command: nobody asks how it is.
+    #[must_use]
+    pub fn unwatched(pool: PgPool, blob: Blob) -> Self {
+        Shipper { pool, blob, health: Health::default(), metrics: Arc::default() }
+    }
+
+    /// What a command has left goes to the blob store at once: no worker need be running to ship it.
+    pub async fn ship_now(&self) {
+        if let Err(error) = self.ship().await {
+            tracing::warn!(%error, "dead letters stay in the database until a worker ships them");
+        }
+    }
+
     /// For the metrics. While Postgres cannot be asked, what it last said stands.
     async fn count_waiting(&self) {
         let waiting: sqlx::Result<i64> =

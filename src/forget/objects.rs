@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -63,28 +62,20 @@ pub(super) async fn look(blob: &Blob, person: &Person, seen: &mut Seen) -> objec
 }
 
 async fn in_object(blob: &Blob, object: String, person: &Person) -> object_store::Result<Found> {
-    let Some(bytes) = get(blob, &object).await? else { return Ok(Found { object, ..Found::default() }) };
+    let Some(bytes) = blob.find(&object).await? else { return Ok(Found { object, ..Found::default() }) };
     let mut found = Found { object, ..Found::default() };
     for line in bytes.split(|byte| *byte == b'\n').filter_map(|line| Line::read(line, person)) {
         match line {
             Line { letter, names: true, .. } => found.named.push(letter),
             Line { letter, payload: Payload::With(keeper), .. } => found.with.push((letter, keeper)),
             Line { letter, payload: Payload::Apart, .. } => {
-                let payload = get(blob, &format!("{PAYLOADS}/{letter}")).await?;
+                let payload = blob.find(&format!("{PAYLOADS}/{letter}")).await?;
                 found.named.extend(payload.filter(|payload| person.is_named_in(payload)).map(|_| letter));
             }
             _ => {}
         }
     }
     Ok(found)
-}
-
-async fn get(blob: &Blob, object: &str) -> object_store::Result<Option<Bytes>> {
-    match blob.get(object).await {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Writes an object anew, in the place of itself: it is the old one or the new one at any time, each line stands where
@@ -101,7 +92,7 @@ pub(super) async fn rewrite(
     sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '5min'").execute(&mut *tx).await?;
     let lock = "SELECT FROM dead_letter_segments WHERE object = $1 FOR UPDATE";
     sqlx::query(lock).bind(object).execute(&mut *tx).await?;
-    if let Some(bytes) = get(blob, object).await? {
+    if let Some(bytes) = blob.find(object).await? {
         let lines = bytes.split(|byte| *byte == b'\n').map(|line| {
             let read = Line::read(line, person).filter(|read| read.names || letters.contains(&read.letter));
             read.and_then(|_| blanked(line, person)).unwrap_or_else(|| line.to_vec())
@@ -118,7 +109,7 @@ pub(super) async fn remove_payloads(blob: &Blob, letters: &BTreeSet<Uuid>) -> ob
     let mut removed = 0;
     for letter in letters {
         let object = format!("{PAYLOADS}/{letter}");
-        if get(blob, &object).await?.is_some() {
+        if blob.has(&object).await? {
             blob.delete(&object).await?;
             removed += 1;
         }

@@ -1,6 +1,7 @@
 //! Which dead letters a request means.
 
 use chrono::{DateTime, Utc};
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::api::parameters::Query;
@@ -8,6 +9,21 @@ use crate::dead_letters::{Filter, Status};
 use crate::domain::parse_instant_or_age;
 use crate::events::KINDS;
 use crate::pipeline::verdict::{Code, Reason};
+
+/// Which part of a list: those of one status, a page of them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the document alone is made of it")]
+pub(super) struct Listed {
+    /// What has become of them: `open`, `replayed`, `healed`, `discarded`, `expired`, `forgotten` or `all`. Default: `open`.
+    #[param(example = "open")]
+    status: Option<String>,
+    /// Most items. Default: 100.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// The `next` of the page before. Default: the first page.
+    cursor: Option<String>,
+}
 
 /// What stands for any status.
 const ALL: &str = "all";

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::filters::Listed;
 use crate::api::parameters::Query;
 use crate::api::problem::Problem;
 use crate::api::{Api, List};
@@ -17,15 +18,7 @@ use crate::dead_letters::records::{self, Entry};
     get,
     path = "",
     tag = "Rejections",
-    params(
-        Filter,
-        (
-            "status" = Option<String>, Query, example = "open",
-            description = "What has become of them: `open`, `replayed`, `healed`, `discarded`, `expired`, `forgotten` or `all`. Default: `open`.",
-        ),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000, description = "Most items. Default: 100."),
-        ("cursor" = Option<String>, Query, description = "The `next` of the page before. Default: the first page."),
-    ),
+    params(Filter, Listed),
     responses((
         status = 200,
         description = "The dead letters",

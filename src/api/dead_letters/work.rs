@@ -118,10 +118,7 @@ pub(in crate::api) async fn replay(
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    query.finish()?;
-    let mut asked = read(body).await?;
-    let filter = filter(&mut asked);
-    let dry_run = dry_run(&mut asked);
+    let (asked, filter, dry_run) = asked(query, body).await?;
     asked.finish()?;
     let room = api.dead_letters.room().await?;
     let total = count(&api.pool, &filter).await?;
@@ -165,10 +162,7 @@ pub(in crate::api) async fn discard(
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    query.finish()?;
-    let mut asked = read(body).await?;
-    let filter = filter(&mut asked);
-    let dry_run = dry_run(&mut asked);
+    let (mut asked, filter, dry_run) = asked(query, body).await?;
     let because = asked.required("because", "why they are not wanted: a text without NUL", |text| {
         let text = text.trim();
         (!text.is_empty() && !text.contains('\0')).then(|| text.to_owned())
@@ -209,6 +203,15 @@ impl Discarded {
     }
 }
 
+/// Which dead letters are meant, and whether only to say what would happen; first the rest of what the body says.
+async fn asked(query: Query, body: Body) -> Result<(Query, Filter, bool), Problem> {
+    query.finish()?;
+    let mut asked = read(body).await?;
+    let filter = Filter { ids: asked.ids(), ..asked.open_letters() };
+    let dry_run = asked.one_of("dry_run", &["true", "false"]) == Some("true");
+    Ok((asked, filter, dry_run))
+}
+
 /// The members of the body; a list of ids becomes a text of them, and a truth a word.
 async fn read(body: Body) -> Result<Query, Problem> {
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 5 seconds");
@@ -226,12 +229,4 @@ fn as_text(value: Value) -> Value {
         }
         other => other,
     }
-}
-
-fn filter(asked: &mut Query) -> Filter {
-    Filter { ids: asked.ids(), ..asked.open_letters() }
-}
-
-fn dry_run(asked: &mut Query) -> bool {
-    asked.one_of("dry_run", &["true", "false"]) == Some("true")
 }

@@ -1,24 +1,21 @@
 //! `purser dead-letters discard`: kept and marked, and tried again by nothing.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::ensure;
 
 use super::causes::Causes;
 use super::filters::{self, Meant};
 use super::progress::Progress;
-use super::replay::ship;
 use super::table::{Side, table};
 use crate::blob::Blob;
 use crate::commands::terminal::{answer, remark};
 use crate::config::DatabaseConfig;
+use crate::database;
 use crate::dead_letters::discard::{Discarded, discard};
 use crate::dead_letters::records::count;
 use crate::dead_letters::{Interrupted, Shipper};
-use crate::health::Health;
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
 
 /// Flags of `discard`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +47,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         "this would discard all open dead letters: name some, filter, or say --all"
     );
     let blob = blob_url.as_deref().map(Blob::open).transpose()?;
-    let (pool, shutdown) = (filters::open(&database).await?, Shutdown::on_signals());
+    let (pool, shutdown) = (database::open(&database).await?, Shutdown::on_signals());
     let total = count(&pool, &filter).await?;
     if dry_run {
         answer(format!("{total} would be discarded\n"))?;
@@ -66,7 +63,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     progress.finish();
     answer(describe(&discarded, &causes))?;
     if let Some(blob) = blob {
-        ship(Shipper { pool, blob, health: Health::default(), metrics: Arc::new(Metrics::default()) }).await;
+        Shipper::unwatched(pool, blob).ship_now().await;
     }
     match ended {
         Ok(_) => Ok(ExitCode::SUCCESS),

@@ -1,13 +1,9 @@
 //! Flags that say which dead letters are meant.
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::config::DatabaseConfig;
-use crate::database;
 use crate::dead_letters::{Filter, Status};
 use crate::domain::parse_instant_or_age;
 use crate::events::KINDS;
@@ -93,13 +89,4 @@ fn words<T: Copy>(all: &'static [T], word: fn(T) -> &'static str) -> impl Iterat
 fn instant_or_age(text: &str) -> Result<DateTime<Utc>, String> {
     let expected = "expected a date, an RFC 3339 time, or an age such as 30m, 2h, 3d or 1w";
     parse_instant_or_age(text, Utc::now()).map_err(|_| expected.to_owned())
-}
-
-/// The database that holds the index, with this program's schema.
-pub(super) async fn open(config: &DatabaseConfig) -> anyhow::Result<PgPool> {
-    let url = config.database_url.as_ref().context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), config.database_connections)
-        .context("DATABASE_URL is not the address of a Postgres database")?;
-    database::require_current_schema(&pool).await?;
-    Ok(pool)
 }

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 
 use super::causes::cause;
-use super::filters::{self, Which, WithStatus};
+use super::filters::{Which, WithStatus};
 use super::plain::plain;
 use super::table::{Side, table};
 use crate::commands::terminal::{answer, remark};
 use crate::config::DatabaseConfig;
+use crate::database;
 use crate::dead_letters::groups::{Group, groups};
 
 /// Flags of `list`.
@@ -31,7 +32,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { which, status, limit, json, database } = args;
-    let pool = filters::open(&database).await?;
+    let pool = database::open(&database).await?;
     let mut groups = groups(&pool, &which.with(&status), None, limit + 1).await?;
     let more = groups.len() as i64 > limit;
     groups.truncate(limit as usize);

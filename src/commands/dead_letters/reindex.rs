@@ -12,6 +12,7 @@ use super::filters;
 use crate::blob::Blob;
 use crate::commands::terminal::{answer, remark};
 use crate::config::{BlobConfig, DatabaseConfig};
+use crate::database;
 use crate::dead_letters::reindex::{Observer, Reindexed, reindex};
 use crate::shutdown::Shutdown;
 
@@ -27,7 +28,7 @@ pub(super) struct Args {
 /// Rebuilds. Fails when it was stopped, or something in the folder could not be used.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { database, blob } = args;
-    let (pool, blob) = (filters::open(&database).await?, Blob::open(&blob.blob_url)?);
+    let (pool, blob) = (database::open(&database).await?, Blob::open(&blob.blob_url)?);
     let watcher = Watcher::new();
     let reindexed = reindex(&pool, &blob, &Shutdown::on_signals(), &watcher).await;
     watcher.bar.finish_and_clear();

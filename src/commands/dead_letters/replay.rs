@@ -11,9 +11,9 @@ use super::table::{Side, table};
 use crate::blob::Blob;
 use crate::commands::terminal::{answer, remark};
 use crate::config::{BlobConfig, DatabaseConfig};
+use crate::database;
 use crate::dead_letters::records::count;
 use crate::dead_letters::{Archive, Interrupted, Replay, Replayed, Shipper, Status, Tally};
-use crate::health::Health;
 use crate::pipeline::Pipeline;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
@@ -38,7 +38,7 @@ pub(super) struct Args {
 /// Replays. Fails when it was stopped, or something could not be read; that events are rejected again is no failure.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { meant, dry_run, max_event_bytes, database, blob } = args;
-    let (pool, filter) = (filters::open(&database).await?, meant.open());
+    let (pool, filter) = (database::open(&database).await?, meant.open());
     let (blob, metrics, shutdown) = (Blob::open(&blob.blob_url)?, Arc::new(Metrics::default()), Shutdown::on_signals());
     let pipeline = Pipeline::new(pool.clone(), Arc::clone(&metrics), shutdown, max_event_bytes);
     let pipeline = if dry_run { pipeline.dry_run() } else { pipeline };
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     progress.finish();
     answer(describe(&replayed, &causes, dry_run))?;
     if !dry_run {
-        ship(Shipper { pool, blob, health: Health::default(), metrics }).await;
+        Shipper::unwatched(pool, blob).ship_now().await;
     }
     for (id, why) in &replayed.unreadable {
         remark(&format!("{id}: {why}"));
@@ -68,13 +68,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
         Err(away @ Interrupted::Away(_)) => Err(anyhow::Error::from(away).context(filters::GO_ON)),
-    }
-}
-
-/// What has become of them goes to the blob store at once: no worker need be running to ship it.
-pub(super) async fn ship(shipper: Shipper) {
-    if let Err(error) = shipper.ship().await {
-        tracing::warn!(%error, "records stay in the database until a worker ships them");
     }
 }
 

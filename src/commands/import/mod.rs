@@ -13,7 +13,6 @@ mod value;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use chrono_tz::Tz;
 use sqlx::{ConnectOptions as _, PgPool};
 
@@ -124,7 +123,7 @@ async fn import(plan: Plan, shutdown: &Shutdown) -> anyhow::Result<u64> {
     for (layout, target) in targets {
         found.push((layout, list(&target).await?, target));
     }
-    let pool = connect(database, found.len())?;
+    let pool = connect(&database, found.len())?;
     let mut loads = Vec::new();
     for (layout, objects, target) in found {
         let reading = Reading { layout, zone, shutdown: shutdown.clone() };
@@ -140,10 +139,8 @@ async fn import(plan: Plan, shutdown: &Shutdown) -> anyhow::Result<u64> {
     Ok(all_wrong)
 }
 
-fn connect(database: DatabaseConfig, connections: usize) -> anyhow::Result<PgPool> {
-    let url = database.database_url.context("DATABASE_URL (--database-url) is not set")?;
-    let pool = database::connect(url.expose(), u32::try_from(connections).unwrap_or(u32::MAX))
-        .context("DATABASE_URL is not the address of a Postgres database")?;
+fn connect(database: &DatabaseConfig, connections: usize) -> anyhow::Result<PgPool> {
+    let pool = database::connect(database.url()?, u32::try_from(connections).unwrap_or(u32::MAX))?;
     // To merge a million rows takes its time: that is nothing to warn about, nor is it frozen.
     let options = pool.connect_options().as_ref().clone().application_name("purser import");
     pool.set_connect_options(options.disable_statement_logging());

@@ -23,20 +23,29 @@ use crate::pipeline::verdict::{Code, Violation};
 /// The kind `product_view`.
 #[derive(Debug)]
 pub struct ProductView {
-    id: Uuid,
-    occurred_at: DateTime<Utc>,
-    platform: Platform,
-    product: Box<str>,
-    mpid: Option<Box<str>>,
-    session_id: Option<Box<str>>,
-    event_id: Option<Box<str>>,
+    /// Made from the delivery and the place in its batch.
+    pub id: Uuid,
+    /// When the product was viewed.
+    pub occurred_at: DateTime<Utc>,
+    /// On which platform.
+    pub platform: Platform,
+    /// Its `codeColor`.
+    pub product: Box<str>,
+    /// The visitor, as mParticle knows them, digit for digit.
+    pub mpid: Option<Box<str>>,
+    /// The visit.
+    pub session_id: Option<Box<str>>,
+    /// What mParticle calls the event; not unique.
+    pub event_id: Option<Box<str>>,
 }
 
 /// A product view with when it came in.
 #[derive(Debug)]
 pub struct Row {
-    view: ProductView,
-    received_at: DateTime<Utc>,
+    /// The view.
+    pub view: ProductView,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
 }
 
 /// The version of the rules by which [`EventKind::content_hash`] normalises.

@@ -33,12 +33,8 @@ impl Verifier {
     async fn segment_once(&self, blob: &Blob, segment: &Segment) -> Result<Vec<Difference>, Unverified> {
         let Some(letters) = self.letters(segment).await? else { return Ok(Vec::new()) };
         let object = &segment.object;
-        let bytes = match blob.get(object).await {
-            Ok(bytes) => bytes,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Ok(vec![difference(NAME, object, format!("{} records", letters.len()), "no such object")]);
-            }
-            Err(error) => return Err(error.into()),
+        let Some(bytes) = blob.find(object).await? else {
+            return Ok(vec![difference(NAME, object, format!("{} records", letters.len()), "no such object")]);
         };
         let mut lines: BTreeMap<i32, Result<Line, NotALine>> =
             (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n').map(Line::read)).collect();
@@ -80,13 +76,10 @@ impl Verifier {
             return Ok(None);
         }
         let object = format!("{PAYLOADS}/{}", line.id);
-        match blob.get(&object).await {
-            Ok(bytes) => Ok(line.compare_payload(&bytes, &format!("{object}, of {place}"))),
-            Err(object_store::Error::NotFound { .. }) => {
-                Ok(Some(difference(NAME, &object, format!("the payload of {place}"), "no such object")))
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(match blob.find(&object).await? {
+            Some(bytes) => line.compare_payload(&bytes, &format!("{object}, of {place}")),
+            None => Some(difference(NAME, &object, format!("the payload of {place}"), "no such object")),
+        })
     }
 
     /// Lines that the index does not point to: changes of status, and records of attempts that a newer one

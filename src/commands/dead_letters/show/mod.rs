@@ -14,11 +14,11 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::filters;
 use super::plain::{is_unseen, plain};
 use crate::blob::Blob;
 use crate::commands::terminal::answer;
 use crate::config::{BlobConfig, DatabaseConfig};
+use crate::database;
 use crate::dead_letters::records::{Entry, entry};
 use crate::dead_letters::{Archive, Letter, Unreadable};
 use crate::pipeline::decode::decode;
@@ -47,7 +47,7 @@ const SHOWN_BYTES: usize = 16 << 20;
 /// Fails when there is none, or nothing of it can be read but what the index has.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { id, json, raw, database, blob } = args;
-    let pool = filters::open(&database).await?;
+    let pool = database::open(&database).await?;
     let entry = entry(&pool, id).await?.with_context(|| format!("there is no dead letter {id}"))?;
     let archive = Archive { pool, blob: Blob::open(&blob.blob_url)? };
     let letter = archive.read(&[id]).await?.remove(&id).unwrap_or(Err(Unreadable::Unknown));
