@@ -1,0 +1,31 @@
+//! The words of the command line. Each is a file here: its flags, and what it does.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use purser::telemetry::{self, BatchLines, LogFormat};
+
+/// Keeps years of product views as Parquet files, and answers how often products were viewed.
+#[derive(Debug, Parser)]
+#[command(name = "purser-history", version)]
+pub struct Cli {
+    /// How log lines are written
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+impl Cli {
+    /// Does what the command says, until it is done or told to stop.
+    ///
+    /// # Errors
+    /// What a person at a terminal should read.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
+        match self.command {}
+    }
+}
