@@ -1,77 +1,113 @@
-//! The table `ingested_files`: which contents were ingested, and how far.
+//! The table `ingested_files`: which contents were ingested, where to, and how far.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::progress::Saved;
 use super::{Contents, Object};
 
 /// A hash of the decompressed bytes of a file.
-pub(super) type Sha256 = [u8; 32];
+pub type Sha256 = [u8; 32];
+
+/// Where the events of a content go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Into the table of their kind.
+    Table,
+    /// Into files beside the database.
+    History,
+}
 
 /// A content that is about to be ingested.
-pub(super) struct Found<'f> {
-    pub(super) sha256: Sha256,
-    pub(super) path: &'f str,
-    pub(super) records: u64,
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'f> {
+    /// What makes it the same.
+    pub sha256: Sha256,
+    /// The name under which it was found.
+    pub path: &'f str,
+    /// How many records it holds.
+    pub records: u64,
+}
+
+impl<'f> Found<'f> {
+    /// The content of this file.
+    #[must_use]
+    pub fn of(object: &'f Object, contents: &Contents) -> Self {
+        Found { sha256: contents.sha256, path: &object.name, records: contents.records }
+    }
 }
 
 /// The contents of these files.
 pub(super) fn found(group: &[(Object, Contents)]) -> Vec<Found<'_>> {
-    group
-        .iter()
-        .map(|(object, contents)| Found { sha256: contents.sha256, path: &object.name, records: contents.records })
-        .collect()
+    group.iter().map(|(object, contents)| Found::of(object, contents)).collect()
 }
 
 /// What is known of a content.
 #[derive(Debug, Clone)]
-pub(super) struct Ingested {
+pub struct Ingested {
     /// Under which name it was seen first.
-    pub(super) path: String,
-    pub(super) first_ingested_at: DateTime<Utc>,
+    pub path: String,
+    /// When that was.
+    pub first_ingested_at: DateTime<Utc>,
     /// The lowest position that may not have been committed.
-    pub(super) committed_position: u64,
-    pub(super) finished: bool,
+    pub committed_position: u64,
+    /// All of it is committed.
+    pub finished: bool,
+    /// Where its events go, from the first to the last.
+    pub place: Place,
+    /// Events of it may have been moved out of their table for so long that nothing tells any more that they were
+    /// there.
+    pub ids_may_be_gone: bool,
 }
 
-type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool);
+type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool, bool, bool);
 
-/// Notes the contents that are new, and tells what is known of each, new or not.
-pub(super) async fn register(
+/// Notes that the contents that are new go there, and tells what is known of each, new or not.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn register(
     pool: &PgPool,
     kind: &str,
+    place: Place,
     found: &[Found<'_>],
 ) -> sqlx::Result<HashMap<Sha256, Ingested>> {
     let hashes: Vec<&[u8]> = found.iter().map(|found| found.sha256.as_slice()).collect();
     let paths: Vec<&str> = found.iter().map(|found| found.path).collect();
     let records: Vec<i64> = found.iter().map(|found| stored(found.records)).collect();
     let insert = sqlx::query(
-        "INSERT INTO ingested_files (kind, sha256, path, records)
-         SELECT $1, * FROM UNNEST($2::bytea[], $3::text[], $4::int8[])
+        "INSERT INTO ingested_files (kind, into_history, sha256, path, records)
+         SELECT $1, $2, * FROM UNNEST($3::bytea[], $4::text[], $5::int8[])
          ON CONFLICT (kind, sha256) DO NOTHING",
     );
-    insert.bind(kind).bind(&hashes).bind(paths).bind(records).execute(pool).await?;
+    let insert = insert.bind(kind).bind(place == Place::History).bind(&hashes);
+    insert.bind(paths).bind(records).execute(pool).await?;
     let known: Vec<Row> = sqlx::query_as(
-        "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL
+        "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL, into_history,
+                first_ingested_at < now() - interval '32 days'
+                    AND kind = 'product_view' AND EXISTS (SELECT FROM history WHERE moved_before IS NOT NULL)
          FROM ingested_files WHERE kind = $1 AND sha256 = ANY($2)",
     )
     .bind(kind)
     .bind(&hashes)
     .fetch_all(pool)
     .await?;
-    let ingested = |(sha256, path, first_ingested_at, position, finished): Row| {
+    let ingested = |(sha256, path, first_ingested_at, position, finished, into_history, ids_may_be_gone): Row| {
         let committed_position = u64::try_from(position).unwrap_or_default();
-        let ingested = Ingested { path, first_ingested_at, committed_position, finished };
+        let place = if into_history { Place::History } else { Place::Table };
+        let ingested = Ingested { path, first_ingested_at, committed_position, finished, place, ids_may_be_gone };
         Some((Sha256::try_from(sha256).ok()?, ingested))
     };
     Ok(known.into_iter().filter_map(ingested).collect())
 }
 
 /// The paths under which other bytes were ingested before, where the bytes of now are new.
-pub(super) async fn changed(pool: &PgPool, kind: &str, found: &[Found<'_>]) -> sqlx::Result<HashSet<String>> {
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn changed(pool: &PgPool, kind: &str, found: &[Found<'_>]) -> sqlx::Result<HashSet<String>> {
     let hashes: Vec<&[u8]> = found.iter().map(|found| found.sha256.as_slice()).collect();
     let paths: Vec<&str> = found.iter().map(|found| found.path).collect();
     let paths: Vec<String> = sqlx::query_scalar(
@@ -102,6 +138,39 @@ pub(super) async fn save(pool: &PgPool, kind: &str, saved: &[Saved]) -> sqlx::Re
     );
     update.bind(kind).bind(hashes).bind(positions).bind(finished).execute(pool).await?;
     Ok(())
+}
+
+/// How far a transaction brings a content that goes into the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance {
+    /// Which.
+    pub sha256: Sha256,
+    /// Where it is known to stand.
+    pub from: u64,
+    /// Every record before this position is decided by this transaction, or was before.
+    pub to: u64,
+    /// That was the last.
+    pub finished: bool,
+}
+
+/// Notes how far contents have come. `false` when one of them does not stand where it did, because somebody else
+/// works on it: then the transaction is to be rolled back.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn advance(conn: &mut PgConnection, kind: &str, contents: &[Advance]) -> sqlx::Result<bool> {
+    let update = sqlx::query(
+        "UPDATE ingested_files AS file
+         SET committed_position = advance.position, finished_at = CASE WHEN advance.finished THEN now() END
+         FROM UNNEST($2::bytea[], $3::int8[], $4::int8[], $5::bool[]) AS advance (sha256, stood, position, finished)
+         WHERE file.kind = $1 AND file.sha256 = advance.sha256 AND file.committed_position = advance.stood
+           AND file.finished_at IS NULL AND file.into_history",
+    );
+    let update = update.bind(kind).bind(contents.iter().map(|content| content.sha256.as_slice()).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| stored(content.from)).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| stored(content.to)).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| content.finished).collect::<Vec<_>>());
+    Ok(update.execute(conn).await?.rows_affected() == contents.len() as u64)
 }
 
 fn stored(count: u64) -> i64 {
