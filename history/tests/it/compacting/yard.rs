@@ -39,8 +39,10 @@ pub struct Yard {
 pub struct Said {
     pub notices: Mutex<Vec<String>>,
     commits: Mutex<u64>,
-    watch: Mutex<Option<Box<dyn Fn(u64) + Send>>>,
+    watch: Mutex<Option<Watch>>,
 }
+
+type Watch = Box<dyn Fn(u64) + Send>;
 
 impl Reporter for Said {
     fn notice(&self, text: &str) {
