@@ -6,5 +6,6 @@
 
 pub mod catalog;
 pub mod commands;
+pub mod objects;
 pub mod store;
 pub mod views;
