@@ -1,6 +1,7 @@
 //! Views that were moved into the history: counted once, wherever they are, and known when they come again.
 
 mod again;
+mod removed;
 mod verify;
 
 use std::collections::BTreeMap;
