@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
 use url::Url;
 use uuid::Uuid;
 
@@ -54,6 +54,15 @@ pub async fn url(db: impl PgExecutor<'_>) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar("SELECT url FROM history").fetch_optional(db).await
 }
 
+/// All files that count, by day and platform.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn files(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<File>> {
+    let select = format!("SELECT {COLUMNS} FROM history_files WHERE removed_at IS NULL ORDER BY day, platform, path");
+    sqlx::query_as(AssertSqlSafe(select)).fetch_all(db).await
+}
+
 /// Adds files whose objects are durable.
 ///
 /// # Errors
@@ -72,6 +81,16 @@ pub async fn add(conn: &mut PgConnection, files: &[File]) -> sqlx::Result<()> {
     let insert = insert.bind(files.iter().map(|file| file.first_at).collect::<Vec<_>>());
     let insert = insert.bind(files.iter().map(|file| file.last_at).collect::<Vec<_>>());
     insert.bind(files.iter().map(|file| file.ids).collect::<Vec<_>>()).execute(conn).await?;
+    Ok(())
+}
+
+/// Notes that views from before then were moved out of `product_views`. It never goes back.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn moved(db: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<()> {
+    let update = "UPDATE history SET moved_before = greatest(moved_before, $1)";
+    sqlx::query(update).bind(before).execute(db).await?;
     Ok(())
 }
 

@@ -7,5 +7,12 @@
 pub mod catalog;
 pub mod commands;
 pub mod compact;
+pub mod forgetting;
+pub mod merging;
+pub mod moving;
+pub mod objects;
+pub mod reading;
 pub mod store;
+pub mod tidy;
+pub mod verifying;
 pub mod views;

@@ -1,11 +1,20 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
 mod compact;
+mod forget;
+mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use purser::config::DatabaseConfig;
+use purser::database;
 use purser::telemetry::{self, BatchLines, LogFormat};
+use sqlx::PgPool;
+
+use crate::catalog;
+use crate::store::Store;
 
 /// Keeps years of product views as Parquet files, and answers how often products were viewed.
 #[derive(Debug, Parser)]
@@ -22,6 +31,10 @@ pub struct Cli {
 enum Command {
     /// Turn raw JSON into files of the history
     Compact(compact::Args),
+    /// Rewrite the files that hold views of people whom `purser forget` has forgotten
+    Forget(forget::Args),
+    /// Read every file, and say where it is not what the catalog says, or a view stands in two places
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -33,6 +46,15 @@ impl Cli {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
         match self.command {
             Command::Compact(args) => compact::run(args).await,
+            Command::Forget(args) => forget::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
         }
     }
+}
+
+/// The history that this database knows.
+async fn history(config: &DatabaseConfig) -> anyhow::Result<(PgPool, Store)> {
+    let pool = database::open(config).await?;
+    let url = catalog::url(&pool).await?.context("this database has no history: `purser-history compact` makes one")?;
+    Ok((pool, Store::open(&url)?))
 }

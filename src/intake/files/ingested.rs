@@ -57,8 +57,8 @@ pub struct Ingested {
     pub finished: bool,
     /// Where its events go, from the first to the last.
     pub place: Place,
-    /// Events of it may have been moved out of their table for so long that nothing tells any more that they were
-    /// there.
+    /// Product views of it may have been moved out of their table for so long that nothing tells any more that they
+    /// were there.
     pub ids_may_be_gone: bool,
 }
 
@@ -84,10 +84,11 @@ pub async fn register(
     );
     let insert = insert.bind(kind).bind(place == Place::History).bind(&hashes);
     insert.bind(paths).bind(records).execute(pool).await?;
+    // Ids of moved views are kept for 32 days: a day is left for what is about to be done.
     let known: Vec<Row> = sqlx::query_as(
         "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL, into_history,
-                first_ingested_at < now() - interval '32 days'
-                    AND kind = 'product_view' AND EXISTS (SELECT FROM history WHERE moved_before IS NOT NULL)
+                first_ingested_at < now() - interval '31 days'
+                    AND EXISTS (SELECT FROM history WHERE moved_before IS NOT NULL)
          FROM ingested_files WHERE kind = $1 AND sha256 = ANY($2)",
     )
     .bind(kind)
