@@ -4,6 +4,8 @@
 //! anything that is wrong, and at what is merely rare (escapes, exponents, deep nesting). Then all is decoded, and
 //! everything that is wrong is told.
 
+use crate::words;
+
 /// A text of JSON without escapes, and how far it was looked at. Every method gives up with `None`.
 #[derive(Debug)]
 pub struct Glance<'p> {
@@ -15,11 +17,6 @@ pub struct Glance<'p> {
 const DEEPEST: usize = 32;
 /// Longer numbers are rare.
 const DIGITS: usize = 40;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const TOPS: u64 = 0x8080_8080_8080_8080;
-const SPACES: u64 = ONES * b' ' as u64;
-const QUOTES: u64 = ONES * b'"' as u64;
 
 impl<'p> Glance<'p> {
     /// Looks at a payload.
@@ -78,13 +75,11 @@ impl<'p> Glance<'p> {
         self.take(b'"')?;
         let begin = self.at;
         while let Some(word) = self.word() {
-            let quotes = word ^ QUOTES;
-            let ends = (quotes.wrapping_sub(ONES) & !quotes | word.wrapping_sub(SPACES) & !word) & TOPS;
+            let ends = words::equal(word, b'"') | words::below(word, b' ');
+            self.at += words::before(ends);
             if ends != 0 {
-                self.at += ends.trailing_zeros() as usize / 8;
                 break;
             }
-            self.at += 8;
         }
         while self.byte()? >= b' ' && self.byte()? != b'"' {
             self.at += 1;
@@ -165,9 +160,9 @@ impl<'p> Glance<'p> {
 
     fn indentation(&mut self) {
         while let Some(word) = self.word() {
-            let others = word ^ SPACES;
-            self.at += (others.trailing_zeros() as usize / 8).min(8);
-            if others != 0 {
+            let spaces = words::run(word, b' ');
+            self.at += spaces;
+            if spaces < 8 {
                 return;
             }
         }
@@ -178,8 +173,7 @@ impl<'p> Glance<'p> {
     }
 
     fn word(&self) -> Option<u64> {
-        let word = self.text.as_bytes().get(self.at..self.at + 8)?;
-        Some(u64::from_le_bytes(word.try_into().ok()?))
+        words::at(self.text.as_bytes(), self.at)
     }
 }
 

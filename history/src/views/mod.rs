@@ -3,6 +3,7 @@
 //! Every view keeps all that `product_views` has of it. Within a file rows are sorted by product, then by time: a
 //! question about one product reads a few pages.
 
+mod order;
 mod rows;
 mod write;
 

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
-use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
+use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use object_store::buffered::BufWriter;
 use parquet::arrow::AsyncArrowWriter;
@@ -35,18 +35,9 @@ pub struct Part {
 /// # Errors
 /// When a row is from a day that no calendar has.
 pub fn parts(rows: &RecordBatch) -> anyhow::Result<Vec<Part>> {
-    let days: Vec<i64> = times(rows, OCCURRED_AT).iter().map(|micros| micros.div_euclid(MICROS_OF_A_DAY)).collect();
-    let days = datafusion::arrow::array::Int64Array::from(days);
-    let by = [
-        rows.column(PLATFORM),
-        &(std::sync::Arc::new(days.clone()) as _),
-        rows.column(PRODUCT),
-        rows.column(OCCURRED_AT),
-    ];
-    let by = by.map(|values| SortColumn { values: std::sync::Arc::clone(values), options: None });
-    let order = lexsort_to_indices(&by, None)?;
+    let order = super::order::order(rows)?;
     let sorted = take_record_batch(rows, &order)?;
-    let days: Vec<i64> = order.values().iter().map(|row| days.value(*row as usize)).collect();
+    let days: Vec<i64> = times(&sorted, OCCURRED_AT).iter().map(|at| at.div_euclid(MICROS_OF_A_DAY)).collect();
     let platforms = sorted.column(PLATFORM).as_string::<i32>();
     let (mut parts, mut begin) = (Vec::new(), 0);
     for end in 1..=sorted.num_rows() {
@@ -60,12 +51,12 @@ pub fn parts(rows: &RecordBatch) -> anyhow::Result<Vec<Part>> {
     Ok(parts)
 }
 
-const OCCURRED_AT: usize = 1;
-const PLATFORM: usize = 3;
-const PRODUCT: usize = 4;
-const MICROS_OF_A_DAY: i64 = 86_400_000_000;
+pub(super) const OCCURRED_AT: usize = 1;
+pub(super) const PLATFORM: usize = 3;
+pub(super) const PRODUCT: usize = 4;
+pub(super) const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 
-fn times(rows: &RecordBatch, column: usize) -> &[i64] {
+pub(super) fn times(rows: &RecordBatch, column: usize) -> &[i64] {
     rows.column(column).as_primitive::<TimestampMicrosecondType>().values()
 }
 

@@ -2,6 +2,7 @@
 //! does that), only where it stops: so that a broken one does not take what follows with it.
 
 use super::record::is_space;
+use crate::words;
 
 /// Deeper than any event, and than decode goes: what follows is not looked into.
 const DEEPEST: usize = 1000;
@@ -58,9 +59,14 @@ impl Structure {
     pub(super) fn read(&mut self, bytes: &[u8]) -> (usize, Step) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if self.text == Text::Inside && !matches!(byte, b'"' | b'\\' | b'\n') {
-                let rest = &bytes[at..];
-                at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n')).unwrap_or(rest.len());
+            let passed = match (&self.text, byte) {
+                (Text::Inside, _) => in_text(&bytes[at..]),
+                (Text::Outside, b' ') => self.spaces(&bytes[at..]),
+                (Text::Outside, _) => self.plain(&bytes[at..]),
+                (Text::Escaped, _) => 0,
+            };
+            if passed > 0 {
+                at += passed;
                 continue;
             }
             match self.next(byte) {
@@ -70,6 +76,24 @@ impl Structure {
             }
         }
         (at, Step::Inside)
+    }
+
+    /// Passes over spaces.
+    fn spaces(&mut self, bytes: &[u8]) -> usize {
+        if self.line == Line::Nothing {
+            self.line = Line::Spaces;
+        }
+        run(bytes, |word| words::run(word, b' '), |byte| byte == b' ')
+    }
+
+    /// Passes over what is neither white space, nor a text, nor a bracket.
+    fn plain(&mut self, bytes: &[u8]) -> usize {
+        let is_plain = |byte: &u8| PLAIN[usize::from(*byte)];
+        let count = bytes.iter().position(|byte| !is_plain(byte)).unwrap_or(bytes.len());
+        if count > 0 {
+            (self.last, self.line) = (bytes[count - 1], Line::Something);
+        }
+        count
     }
 
     fn next(&mut self, byte: u8) -> Step {
@@ -143,4 +167,34 @@ impl Structure {
             _ => Step::Broken,
         }
     }
+}
+
+/// Which bytes mean nothing outside of a text but that something stands there.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut others = b" \t\r\n\"{}[]".as_slice();
+    while let [byte, rest @ ..] = others {
+        plain[*byte as usize] = false;
+        others = rest;
+    }
+    plain
+};
+
+/// How many bytes of a text pass before one that means something.
+fn in_text(bytes: &[u8]) -> usize {
+    let means = |word| words::equal(word, b'"') | words::equal(word, b'\\') | words::equal(word, b'\n');
+    run(bytes, |word| words::before(means(word)), |byte| !matches!(byte, b'"' | b'\\' | b'\n'))
+}
+
+/// How many bytes follow each other, told by eight and, at the end, one by one.
+fn run(bytes: &[u8], of_word: impl Fn(u64) -> usize, is_one: impl Fn(u8) -> bool) -> usize {
+    let mut count = 0;
+    while let Some(word) = words::at(bytes, count) {
+        let more = of_word(word);
+        count += more;
+        if more < 8 {
+            return count;
+        }
+    }
+    count + bytes[count..].iter().take_while(|byte| is_one(**byte)).count()
 }
