@@ -16,6 +16,7 @@ import os
 
 import convert
 import ctr
+import orders
 import query
 import rows
 
@@ -48,6 +49,10 @@ def main():
     added.add_argument("--store", required=True)
     added.add_argument("--database", required=True)
     added.add_argument("--days", type=int, help="no more than the first so many")
+
+    added = command("orders", orders.run, "orders that might have come of views, to be imported")
+    added.add_argument("--json", required=True, help="glob")
+    added.add_argument("--to", required=True, help="folder")
 
     added = command("ctr", ctr.run, "click-through rates by another way, against those of an API")
     added.add_argument("--api", required=True, help="its address")
