@@ -1,5 +1,7 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod serve;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,7 +19,10 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Answer the questions of Purser's API about files of the history
+    Serve(Box<serve::Args>),
+}
 
 impl Cli {
     /// Does what the command says, until it is done or told to stop.
@@ -26,6 +31,9 @@ impl Cli {
     /// What a person at a terminal should read.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
-        match self.command {}
+        match self.command {
+            Command::Serve(args) => serve::run(*args).await?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }

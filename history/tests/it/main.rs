@@ -1,0 +1,5 @@
+//! The history from outside: its files, what answers questions about them, and its commands.
+
+mod engine;
+mod history;
+mod serve;
