@@ -1,5 +1,7 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod executor;
+mod scheduler;
 mod serve;
 
 use std::process::ExitCode;
@@ -22,6 +24,10 @@ pub struct Cli {
 enum Command {
     /// Answer the questions of Purser's API about files of the history
     Serve(Box<serve::Args>),
+    /// Head of a cluster that works on questions: plans them, and hands the parts out
+    Scheduler(Box<scheduler::Args>),
+    /// Hands of a cluster: works on parts of questions
+    Executor(Box<executor::Args>),
 }
 
 impl Cli {
@@ -32,6 +38,8 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
         match self.command {
+            Command::Scheduler(args) => scheduler::run(*args).await?,
+            Command::Executor(args) => executor::run(*args).await?,
             Command::Serve(args) => serve::run(*args).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ use purser::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::engine::{Engine, Resources};
+use crate::engine::{Engine, Resources, Scheduler};
 use crate::serve::{Service, router};
 use crate::store::Store;
 
@@ -31,7 +31,7 @@ pub(super) struct Args {
     token: Option<Secret>,
     /// Scheduler of the cluster that does the work, such as `df://scheduler:50050`; unset, this process does it
     #[arg(long, env = "HISTORY_CLUSTER", value_name = "URL")]
-    cluster: Option<String>,
+    cluster: Option<Scheduler>,
     /// Parts of a question that are worked on at once; unset, as many as this process has cores, or 16 on a cluster
     #[arg(long, env = "HISTORY_PARTS")]
     parts: Option<NonZeroUsize>,
@@ -66,7 +66,7 @@ fn service(args: Args) -> anyhow::Result<Service> {
     let store = Store::open(&args.store)?;
     let runtime = args.resources.runtime(store.url())?;
     let parts = args.parts.map(NonZeroUsize::get);
-    let engine = match &args.cluster {
+    let engine = match args.cluster {
         Some(cluster) => Engine::of_cluster(cluster, runtime, parts.unwrap_or(PARTS))?,
         None => Engine::here(runtime, parts.or(available_parallelism().ok().map(NonZeroUsize::get)).unwrap_or(1)),
     };

@@ -14,17 +14,19 @@ pub struct Groups {
     first: Option<RecordBatch>,
     rest: Option<SendableRecordBatchStream>,
     job: Option<Job>,
+    /// Whether the cluster is done, and only keeps the answer.
+    counted: bool,
     left: u64,
 }
 
 impl Groups {
     pub(super) fn none() -> Self {
-        Groups { first: None, rest: None, job: None, left: 0 }
+        Groups { first: None, rest: None, job: None, counted: false, left: 0 }
     }
 
     /// Waits for the first batch. Groups are sorted: when one is there, every view has been counted.
     pub(super) async fn of(stream: SendableRecordBatchStream, job: Option<Job>, most: u64) -> Result<Self, Trouble> {
-        let mut groups = Groups { first: None, rest: Some(stream), job, left: most };
+        let mut groups = Groups { first: None, rest: Some(stream), job, counted: false, left: most };
         groups.first = groups.fetch().await?;
         Ok(groups)
     }
@@ -46,23 +48,28 @@ impl Groups {
 
     async fn fetch(&mut self) -> Result<Option<RecordBatch>, Trouble> {
         while let Some(stream) = self.rest.as_mut().filter(|_| self.left > 0) {
-            match stream.next().await.transpose()? {
+            let batch = stream.next().await.transpose()?;
+            self.counted = true;
+            match batch {
                 Some(batch) if batch.num_rows() == 0 => {}
                 Some(batch) => return Ok(Some(batch)),
                 None => self.rest = None,
             }
         }
-        if let Some(job) = self.job.take() {
-            job.finish(self.rest.take());
-        }
+        self.finish();
         Ok(None)
+    }
+
+    fn finish(&mut self) {
+        let unread = self.rest.take();
+        if let Some(job) = self.job.take() {
+            job.finish(unread.filter(|_| !self.counted));
+        }
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            job.finish(self.rest.take());
-        }
+        self.finish();
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 pub(crate) mod codec;
 mod files;
 mod groups;
+pub(crate) mod parts;
 mod question;
 pub(crate) mod session;
 mod trouble;
@@ -28,6 +29,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use cluster::Cluster;
 use files::Files;
 pub use groups::Groups;
+pub use parts::Scheduler;
 pub use question::{File, Question};
 pub use session::Resources;
 pub use trouble::Trouble;
@@ -64,13 +66,13 @@ impl Engine {
         Engine { session: session::state(config, runtime), columns: files::columns(&DataType::Utf8View), cluster: None }
     }
 
-    /// An engine that is the client of a cluster at `df://host:port`, which works on this many parts of a question at
+    /// An engine that is the client of the cluster of a scheduler, which works on this many parts of a question at
     /// once. Nothing is connected yet; every question does that, so that a lost scheduler is found again.
     ///
     /// # Errors
-    /// When the address is none.
-    pub fn of_cluster(address: &str, runtime: Arc<RuntimeEnv>, parts: usize) -> anyhow::Result<Self> {
-        let cluster = Cluster::at(address)?;
+    /// Never: there is nothing to be reached yet.
+    pub fn of_cluster(scheduler: Scheduler, runtime: Arc<RuntimeEnv>, parts: usize) -> anyhow::Result<Self> {
+        let cluster = Cluster { scheduler };
         let session = cluster.session(runtime, parts)?;
         // Arrow's file format, in which parts of a cluster exchange rows, has no good way to write views of texts.
         Ok(Engine { session, columns: files::columns(&DataType::Utf8), cluster: Some(cluster) })

@@ -1,7 +1,9 @@
 //! A history of made-up views, and the plain loop that answers questions about them.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -174,5 +176,24 @@ pub(crate) fn service(history: &History, engine: Engine) -> purser_history::serv
         room: Arc::new(tokio::sync::Semaphore::new(1)),
         patience: std::time::Duration::from_secs(20),
         deadline: std::time::Duration::from_secs(60),
+    }
+}
+
+/// A file that keeps its reader waiting until this is dropped.
+pub(crate) struct Endless(PathBuf);
+
+impl Endless {
+    pub(crate) fn below(history: &History) -> (Self, Question) {
+        let file = File { path: "endless.parquet".to_owned(), bytes: 100 };
+        let pipe = Endless(history.path(&file));
+        assert!(Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
+        (pipe, Question { files: vec![file], ..history.question("2016-01-03T00:00:00Z", "2016-01-06T00:00:00Z") })
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        // Without a writer its reader, a thread of the runtime, would keep the test from ending.
+        let _ = OpenOptions::new().write(true).read(true).open(&self.0);
     }
 }

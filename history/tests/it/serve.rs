@@ -1,14 +1,12 @@
 //! The engine over HTTP.
 
-use std::fs::OpenOptions;
-use std::process::Command;
 use std::time::Duration;
 
-use purser_history::engine::{File, Question};
+use purser_history::engine::Question;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
-use crate::history::{History, read, served, service, shop};
+use crate::history::{Endless, History, read, served, service, shop};
 
 async fn history() -> History {
     History::of(shop(500)).await
@@ -127,25 +125,6 @@ async fn it_is_not_ready_without_its_store() {
     let response = reqwest::get(format!("{url}/readyz")).await.unwrap();
     assert_eq!(response.status(), 503);
     assert_eq!(response.json::<Value>().await.unwrap()["checks"]["store"], "cannot be reached");
-}
-
-/// A file that keeps its reader waiting until this is dropped.
-struct Endless(std::path::PathBuf);
-
-impl Endless {
-    fn below(history: &History) -> (Self, Question) {
-        let file = File { path: "endless.parquet".to_owned(), bytes: 100 };
-        let pipe = Endless(history.path(&file));
-        assert!(Command::new("mkfifo").arg(&pipe.0).status().unwrap().success());
-        (pipe, Question { files: vec![file], ..all(history) })
-    }
-}
-
-impl Drop for Endless {
-    fn drop(&mut self) {
-        // Without a writer its reader, a thread of the runtime, would keep the test from ending.
-        let _ = OpenOptions::new().write(true).read(true).open(&self.0);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
