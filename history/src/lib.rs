@@ -6,5 +6,8 @@
 
 pub mod catalog;
 pub mod commands;
+pub mod engine;
+pub mod objects;
+pub mod serve;
 pub mod store;
 pub mod views;
