@@ -1,5 +1,6 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod compact;
 mod executor;
 mod scheduler;
 mod serve;
@@ -22,6 +23,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Turn raw JSON into files of the history
+    Compact(compact::Args),
     /// Answer the questions of Purser's API about files of the history
     Serve(Box<serve::Args>),
     /// Head of a cluster that works on questions: plans them, and hands the parts out
@@ -38,6 +41,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
         match self.command {
+            Command::Compact(args) => return compact::run(args).await,
             Command::Scheduler(args) => scheduler::run(*args).await?,
             Command::Executor(args) => executor::run(*args).await?,
             Command::Serve(args) => serve::run(*args).await?,
