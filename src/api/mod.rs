@@ -52,7 +52,7 @@ use openapi::Routes;
 use problem::Problem;
 use tokens::Guard;
 
-pub use ctr::Ctr;
+pub use ctr::{Ctr, History};
 pub use dead_letters::DeadLetters;
 pub use limits::Limits;
 pub use server::serve;
