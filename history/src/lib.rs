@@ -6,5 +6,9 @@
 
 pub mod catalog;
 pub mod commands;
+pub mod merging;
+pub mod moving;
+pub mod objects;
+pub mod reading;
 pub mod store;
 pub mod views;

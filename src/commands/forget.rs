@@ -51,12 +51,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if report.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn describe(Report { touched, left }: &Report, run: Run) -> String {
+fn describe(Report { touched, left, history }: &Report, run: Run) -> String {
     let mut text = String::new();
     for (what, number) in touched.iter().filter(|(_, number)| **number > 0) {
         let _ = writeln!(text, "{number:>10}  {what}");
     }
     let _ = match (touched.values().sum::<u64>(), run) {
+        (0, _) if *history => writeln!(text, "nothing of this person is here but, maybe, in files of the history"),
         (0, _) => writeln!(text, "nothing of this person is here"),
         (_, Run::Dry) => writeln!(text, "nothing was changed: this was a dry run"),
         (_, Run::Real) => writeln!(
@@ -65,6 +66,9 @@ fn describe(Report { touched, left }: &Report, run: Run) -> String {
              ingested or imported, older versions of objects where the bucket keeps them"
         ),
     };
+    if *history {
+        text.push_str("next: `purser-history forget` takes this person out of the files of the history\n");
+    }
     for left in left {
         let _ = writeln!(text, "left to do: {left}");
     }

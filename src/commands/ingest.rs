@@ -72,7 +72,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(blob) = blob {
         Shipper::unwatched(ingestion.pipeline.pool.clone(), blob).ship_now().await;
     }
-    match summary.failed + summary.changed > 0 || summary.interrupted {
+    match summary.failed + summary.changed + summary.elsewhere > 0 || summary.interrupted {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
     }
@@ -90,10 +90,13 @@ async fn ingestion(
 }
 
 fn describe(summary: &Summary) -> String {
-    let Summary { ingested, already, changed, failed, interrupted, counts } = summary;
+    let Summary { ingested, already, changed, elsewhere, failed, interrupted, counts } = summary;
     let mut text = format!("files: {ingested} ingested, {already} already ingested, {failed} could not be read\n");
     if *changed > 0 {
         let _ = writeln!(text, "  left out, because they hold other bytes than before: {changed}");
+    }
+    if *elsewhere > 0 {
+        let _ = writeln!(text, "  left out, because they are in the history and would count twice: {elsewhere}");
     }
     let all = |by_reason: &BTreeMap<Reason, u64>| by_reason.values().sum::<u64>();
     let (rejected, before) = (all(&counts.rejected), all(&counts.rejected_before));

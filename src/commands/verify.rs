@@ -115,13 +115,14 @@ fn lines<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> String 
     text
 }
 
+/// What is no sum that could be made again.
+const BEYOND_REPAIR: [&str; 3] = ["ledger", "dead_letters", "history"];
+
 /// What to do about what is left.
 fn advice(report: &Report, repaired: bool) -> String {
     let is_left = |name: &str| report.checks.iter().any(|check| check.name == name && check.left > 0);
     let mut advice = Vec::new();
-    if !repaired
-        && report.checks.iter().any(|check| check.left > 0 && !["ledger", "dead_letters"].contains(&check.name))
-    {
+    if !repaired && report.checks.iter().any(|check| check.left > 0 && !BEYOND_REPAIR.contains(&check.name)) {
         advice.push("`purser verify --repair` mends what is derived");
     }
     if is_left("dead_letters") || is_left("waiting") {
@@ -129,6 +130,9 @@ fn advice(report: &Report, repaired: bool) -> String {
             "`purser dead-letters reindex` makes the index of dead letters anew from what the blob store holds; \
              what is gone or changed there comes back from a backup alone",
         );
+    }
+    if is_left("history") {
+        advice.push("files of the history are not made again: what is gone or changed comes back from a backup alone");
     }
     if is_left("ledger") {
         advice.push("rows or dead letters were added or removed by hand: the ledger is not changed");

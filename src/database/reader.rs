@@ -67,11 +67,23 @@ const RELATIONS: &[(&str, Share)] = &[
     ("expired", Share::Whole),
     ("expired_ab_events", Share::Whole),
     ("forgetting", Share::Private),
+    ("history", Share::Whole),
+    ("history_files", Share::Whole),
+    ("history_forgotten", Share::Private),
     // `path` may be a signed URL.
     (
         "ingested_files",
-        Share::Columns(&["kind", "sha256", "first_ingested_at", "committed_position", "records", "finished_at"]),
+        Share::Columns(&[
+            "kind",
+            "sha256",
+            "first_ingested_at",
+            "committed_position",
+            "records",
+            "finished_at",
+            "into_history",
+        ]),
     ),
+    ("moved_product_views", Share::Whole),
     ("order_event_items", Share::Whole),
     // `email`, and `payload` with names, addresses and telephone numbers.
     (

@@ -50,6 +50,8 @@ pub struct Kind {
     pub upkeep: Option<Upkeep>,
     /// The table of its rows: [`EventKind::TABLE`].
     pub table: &'static str,
+    /// How many of its events are stored elsewhere: [`EventKind::ELSEWHERE`].
+    pub elsewhere: Option<&'static str>,
     /// What is derived of its rows: [`EventKind::DERIVED`].
     pub derived: &'static [Derived],
     /// What an event holds: [`EventKind::FIELDS`].
@@ -73,6 +75,7 @@ impl Kind {
             attributes: K::ATTRIBUTES,
             upkeep: K::UPKEEP,
             table: K::TABLE,
+            elsewhere: K::ELSEWHERE,
             derived: K::DERIVED,
             fields: K::FIELDS,
             example: K::EXAMPLE,

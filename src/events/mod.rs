@@ -65,6 +65,8 @@ pub trait EventKind: Send + Sync + Sized + 'static {
 
     /// The table that has one row for each of its events.
     const TABLE: &'static str;
+    /// How many more of its events are stored than that table has rows, as a query of one number.
+    const ELSEWHERE: Option<&'static str> = None;
     /// What is derived of its rows: all of it, in the order in which it is to be compared and mended. Every table
     /// of the schema is somebody's, a test sees to that.
     const DERIVED: &'static [Derived];

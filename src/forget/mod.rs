@@ -5,6 +5,7 @@
 //! What is counted stays true. A pseudonym takes the place of an id everywhere, so distinct users, sessions and medians
 //! are what they were. Keys stay, so that an event that is delivered again is a duplicate.
 
+mod history;
 mod letters;
 mod lines;
 mod objects;
@@ -50,6 +51,8 @@ pub struct Report {
     pub touched: BTreeMap<&'static str, u64>,
     /// What could not be done, in words.
     pub left: Vec<String>,
+    /// Files of the history may hold views of the person: they are noted, and `purser-history forget` takes them out.
+    pub history: bool,
 }
 
 impl Report {
@@ -79,6 +82,7 @@ pub async fn forget(shipper: &Shipper, request: &Request, run: Run, shutdown: &S
         let is_done = (found.is_empty() && round > 1) || run == Run::Dry || round == MOST_ROUNDS;
         found.touched.into_iter().for_each(|(what, number)| report.add(what, number));
         report.left = found.left;
+        report.history |= found.history;
         if is_done {
             break;
         }
@@ -101,7 +105,8 @@ const MOST_ROUNDS: usize = 3;
 
 /// Goes once through everything. What leads to the person comes last.
 async fn once(shipper: &Shipper, person: &Person, run: Run, seen: &mut objects::Seen) -> anyhow::Result<Report> {
-    let mut report = Report::default();
+    let history = history::note(&shipper.pool, person, run).await.context("noting whom the history is to forget")?;
+    let mut report = Report { history, ..Report::default() };
     for kind in KINDS {
         let rows = kind.forget(&shipper.pool, person, run).await;
         report.add(kind.name, rows.with_context(|| format!("forgetting in rows of {}", kind.name))?);

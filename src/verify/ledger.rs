@@ -21,6 +21,7 @@ impl Verifier {
     async fn ledger_of(&self, kind: &Kind) -> sqlx::Result<Vec<Difference>> {
         let mut tx = self.begin().await?;
         let sql = include_str!("ledger.sql").replace("rows_of_the_kind", kind.table);
+        let sql = sql.replace("rows_elsewhere", kind.elsewhere.unwrap_or("SELECT 0"));
         let differences = sqlx::query_as(AssertSqlSafe(sql)).bind(kind.name).fetch_all(&mut *tx).await?;
         tx.commit().await?;
         Ok(differences)

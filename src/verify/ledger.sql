@@ -1,5 +1,5 @@
 -- Of one kind: Σ stored and its rows, Σ rejected and its dead letters, received and its parts.
--- Rows that were removed for their age count as rows.
+-- Rows that are stored elsewhere, and those that were removed for their age, count as rows.
 -- A replay stores rows like any other source. What it rejects again is the dead letter that it was before.
 WITH ledger AS (
     SELECT coalesce(sum(stored), 0)::bigint AS stored,
@@ -9,6 +9,7 @@ WITH ledger AS (
 ), compared AS (
     SELECT 'rows_of_the_kind' AS what, 'rows of ' || $1 AS place, stored AS expected,
            (SELECT count(*) FROM rows_of_the_kind)
+           + (rows_elsewhere)
            + (SELECT coalesce(sum(rows), 0)::bigint FROM expired WHERE kind = $1) AS found
     FROM ledger
     UNION ALL

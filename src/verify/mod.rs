@@ -7,6 +7,7 @@
 
 mod blobs;
 mod compare;
+mod history;
 mod ledger;
 mod rejections;
 mod report;
@@ -52,6 +53,14 @@ pub enum Unverified {
     /// The blob store could not be asked.
     #[error("the blob store does not work: {0}")]
     Blob(#[from] object_store::Error),
+    /// The files of the history could not be looked at.
+    #[error("the history at {url} cannot be compared: {reason:#}")]
+    History {
+        /// Where it is.
+        url: String,
+        /// Why not.
+        reason: anyhow::Error,
+    },
     /// The process was told to stop before everything was compared.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -61,7 +70,7 @@ pub enum Unverified {
 #[must_use]
 pub fn checks() -> Vec<&'static str> {
     let derived = all_derived().map(|derived| derived.name);
-    [ledger::NAME].into_iter().chain(derived).chain([blobs::NAME]).collect()
+    [ledger::NAME].into_iter().chain(derived).chain([blobs::NAME, history::NAME]).collect()
 }
 
 /// Everything that is derived in the database.
@@ -85,6 +94,9 @@ impl Verifier {
         }
         if let Some(blob) = self.blob.as_ref().filter(|_| is_wanted(blobs::NAME)) {
             report.checks.push(self.blobs(blob).await?);
+        }
+        if is_wanted(history::NAME) {
+            report.checks.extend(self.history().await?);
         }
         Ok(report)
     }

@@ -17,6 +17,7 @@ mod files;
 mod forget;
 mod golden;
 mod google_cloud;
+mod history;
 mod object_names;
 mod orders;
 mod properties;

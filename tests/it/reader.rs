@@ -34,7 +34,7 @@ impl Role {
 }
 
 /// What nobody but the owner sees. Everything else is shown.
-const HIDDEN: [&str; 15] = [
+const HIDDEN: [&str; 16] = [
     "_sqlx_migrations.*",
     "breakers.because",
     "click_events.event",
@@ -43,6 +43,7 @@ const HIDDEN: [&str; 15] = [
     "dead_letters.delivery_id",
     "dead_letters.event_key",
     "forgetting.*",
+    "history_forgotten.*",
     "ingested_files.path",
     "order_events.email",
     "order_events.payload",

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ProductView, Row, content_hash};
+use super::{ProductView, Row, content_hash, history};
 use crate::domain::Platform;
 use crate::events::table::Target;
 use crate::events::{ContentHash, FORGOTTEN};
@@ -18,7 +18,7 @@ const VIEWS: Target = Target {
     key: "id",
 };
 
-/// Inserts the views that are not there yet.
+/// Inserts the views that are neither there yet nor in the history.
 pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Result<Vec<Uuid>> {
     let mut copy = BinaryCopy::new(8);
     for row in rows {
@@ -27,7 +27,8 @@ pub(super) async fn insert(conn: &mut PgConnection, rows: &[&Row]) -> sqlx::Resu
         copy.row().value(id)?.value(occurred_at)?.value(received_at)?.value(platform.as_str())?.value(&**product)?;
         copy.value(mpid.as_deref())?.value(session_id.as_deref())?.value(event_id.as_deref())?;
     }
-    Ok(VIEWS.insert_new(conn, &copy).await?.keys(rows.iter().map(|row| row.view.id)))
+    let inserted = VIEWS.insert_new(conn, &copy).await?.keys(rows.iter().map(|row| row.view.id));
+    history::without_moved(conn, rows, inserted).await
 }
 
 #[derive(sqlx::FromRow)]
@@ -43,20 +44,24 @@ struct Stored {
 }
 
 /// The hashes of stored views. All that is hashed stands in the columns: a hash beside them would only make
-/// the table larger.
+/// the table larger. What a view in the history holds is not read: it equals any content.
 pub(super) async fn stored(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, ContentHash>> {
     let rows: Vec<Stored> = sqlx::query_as(
         "SELECT id, occurred_at, platform, product, mpid, session_id, event_id, forgotten
          FROM product_views WHERE id = ANY($1)",
     )
     .bind(ids)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
     let hash = |row: Stored| match row.forgotten {
         Some(true) => Some((row.id, FORGOTTEN)),
         _ => Some((row.id, content_hash(&row.view()?))),
     };
-    Ok(rows.into_iter().filter_map(hash).collect())
+    let mut stored: HashMap<Uuid, ContentHash> = rows.into_iter().filter_map(hash).collect();
+    // Asked for afterwards: a view that was moved after the first question is found by the second.
+    let gone: Vec<Uuid> = ids.iter().filter(|id| !stored.contains_key(id)).copied().collect();
+    stored.extend(history::moved(conn, &gone).await?.into_iter().map(|id| (id, FORGOTTEN)));
+    Ok(stored)
 }
 
 impl Stored {

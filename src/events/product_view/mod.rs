@@ -2,6 +2,7 @@
 //! batch, which holds events of many types; those that are no product views are ignored.
 
 mod forget;
+mod history;
 mod insert;
 
 use std::collections::HashMap;
@@ -85,6 +86,7 @@ impl EventKind for ProductView {
         "mpid":-196509116834317511,"timestamp_unixtime_ms":1454361579200}"#;
     const NATURAL_KEY: bool = false;
     const TABLE: &'static str = "product_views";
+    const ELSEWHERE: Option<&'static str> = Some(history::ROWS);
     const DERIVED: &'static [Derived] = &[];
     const ATTRIBUTES: &'static [Attribute] = &[PLATFORM];
 
@@ -148,7 +150,7 @@ impl EventKind for ProductView {
     }
 
     async fn expire(pool: &PgPool, before: DateTime<Utc>, run: Run) -> sqlx::Result<u64> {
-        OLD.expire(pool, before, run).await
+        Ok(OLD.expire(pool, before, run).await? + history::expire(pool, before, run).await?)
     }
 
     async fn forget(pool: &PgPool, person: &Person, run: Run) -> sqlx::Result<u64> {

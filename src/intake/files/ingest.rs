@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ingested::{self, Ingested, Sha256, found};
-use super::progress::{Counts, FileReceipt, Progress, Saver, Tracker};
-use super::{Contents, Object, Record};
+use super::ingested::{self, Ingested, Place, Sha256, found};
+use super::progress::{FileReceipt, Progress, Saver, Tracker};
+use super::{Again, Contents, Object, Record, Summary};
 use crate::events::Kind;
 use crate::hex::hex;
 use crate::intake::{Delivery, Origin, Source};
@@ -37,33 +37,6 @@ pub struct Ingestion {
     pub again: Again,
     /// What was said of all records.
     pub attributes: Arc<BTreeMap<String, String>>,
-}
-
-/// What is done with a content that was ingested before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// Nothing.
-    Skip,
-    /// Every record is judged again; what is stored already is a duplicate.
-    Judge,
-}
-
-/// What became of the files.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Read to the end, in this run.
-    pub ingested: u64,
-    /// Ingested before: not read again.
-    pub already: u64,
-    /// Hold other bytes than a file of this name did before, and events without an id of their own: those that
-    /// both hold would count twice. Not read.
-    pub changed: u64,
-    /// Could not be read.
-    pub failed: u64,
-    /// Told to stop before the last record was read.
-    pub interrupted: bool,
-    /// What became of the records.
-    pub counts: Counts,
 }
 
 /// Payload bytes that may be on their way at once, and what a record costs beside its payload, in KiB.
@@ -143,13 +116,12 @@ impl Feeder<'_> {
         let pool = &self.ingestion.pipeline.pool;
         let changed = ingested::changed(pool, self.kind.name, &found(&group)).await?;
         group.retain(|(object, _)| !changed.contains(&*object.name) || self.may_be_fed_changed(object));
-        let mut known = ingested::register(pool, self.kind.name, &found(&group)).await?;
+        let mut known = ingested::register(pool, self.kind.name, Place::Table, &found(&group)).await?;
         for (object, contents) in &group {
             // A content that stands twice in this run is fed once.
             match known.remove(&contents.sha256) {
-                Some(ingested) if !ingested.finished || self.ingestion.again == Again::Judge => {
-                    self.feed_file(object, contents, &ingested).await;
-                }
+                Some(ingested) if self.may_be_fed(&ingested) => self.feed_file(object, contents, &ingested).await,
+                Some(ingested) if self.ingestion.again == Again::Judge => self.elsewhere(object, &ingested),
                 Some(ingested) => self.already(object, &ingested),
                 None => self.summary.already += 1,
             }
@@ -171,6 +143,22 @@ impl Feeder<'_> {
         false
     }
 
+    /// Whether a content is new, or may be judged again: not where its events stand in the history, and would be stored
+    /// in their table as well.
+    fn may_be_fed(&self, ingested: &Ingested) -> bool {
+        let is_gone = self.kind.elsewhere.is_some() && ingested.ids_may_be_gone;
+        ingested.place == Place::Table && (!ingested.finished || (self.ingestion.again == Again::Judge && !is_gone))
+    }
+
+    fn elsewhere(&mut self, object: &Object, ingested: &Ingested) {
+        self.summary.elsewhere += 1;
+        let why = match ingested.place {
+            Place::History => "its views are in the history",
+            Place::Table => "views of it were moved into the history so long ago that their ids are not kept any more",
+        };
+        self.reporter.notice(&format!("{}: not judged again: {why}; they would count twice", object.name));
+    }
+
     fn already(&mut self, object: &Object, ingested: &Ingested) {
         self.summary.already += 1;
         if self.summary.already <= ALREADY_NAMED {
@@ -178,7 +166,11 @@ impl Feeder<'_> {
                 true => String::new(),
                 false => format!(", as {}", ingested.path),
             };
-            self.reporter.notice(&format!("{}: already ingested{as_other}", object.name));
+            let place = match ingested.place {
+                Place::Table => "ingested",
+                Place::History => "in the history",
+            };
+            self.reporter.notice(&format!("{}: already {place}{as_other}", object.name));
         }
     }
 

@@ -1,4 +1,4 @@
-//! The table `ingested_files`: which contents were ingested, and how far.
+//! The table `ingested_files`: which contents were ingested, where to, and how far.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,6 +10,15 @@ use super::{Contents, Object};
 
 /// A hash of the decompressed bytes of a file.
 pub(super) type Sha256 = [u8; 32];
+
+/// Where the events of a content go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Into the table of their kind.
+    Table,
+    /// Into files beside the database.
+    History,
+}
 
 /// A content that is about to be ingested.
 pub(super) struct Found<'f> {
@@ -35,36 +44,47 @@ pub(super) struct Ingested {
     /// The lowest position that may not have been committed.
     pub(super) committed_position: u64,
     pub(super) finished: bool,
+    /// Where its events go, from the first to the last.
+    pub(super) place: Place,
+    /// Product views of it may have been moved out of their table for so long that nothing tells any more that they
+    /// were there.
+    pub(super) ids_may_be_gone: bool,
 }
 
-type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool);
+type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool, bool, bool);
 
-/// Notes the contents that are new, and tells what is known of each, new or not.
+/// Notes that the contents that are new go there, and tells what is known of each, new or not.
 pub(super) async fn register(
     pool: &PgPool,
     kind: &str,
+    place: Place,
     found: &[Found<'_>],
 ) -> sqlx::Result<HashMap<Sha256, Ingested>> {
     let hashes: Vec<&[u8]> = found.iter().map(|found| found.sha256.as_slice()).collect();
     let paths: Vec<&str> = found.iter().map(|found| found.path).collect();
     let records: Vec<i64> = found.iter().map(|found| stored(found.records)).collect();
     let insert = sqlx::query(
-        "INSERT INTO ingested_files (kind, sha256, path, records)
-         SELECT $1, * FROM UNNEST($2::bytea[], $3::text[], $4::int8[])
+        "INSERT INTO ingested_files (kind, into_history, sha256, path, records)
+         SELECT $1, $2, * FROM UNNEST($3::bytea[], $4::text[], $5::int8[])
          ON CONFLICT (kind, sha256) DO NOTHING",
     );
-    insert.bind(kind).bind(&hashes).bind(paths).bind(records).execute(pool).await?;
+    let insert = insert.bind(kind).bind(place == Place::History).bind(&hashes);
+    insert.bind(paths).bind(records).execute(pool).await?;
+    // Ids of moved views are kept for 32 days: a day is left for what is about to be done.
     let known: Vec<Row> = sqlx::query_as(
-        "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL
+        "SELECT sha256, path, first_ingested_at, committed_position, finished_at IS NOT NULL, into_history,
+                first_ingested_at < now() - interval '31 days'
+                    AND EXISTS (SELECT FROM history WHERE moved_before IS NOT NULL)
          FROM ingested_files WHERE kind = $1 AND sha256 = ANY($2)",
     )
     .bind(kind)
     .bind(&hashes)
     .fetch_all(pool)
     .await?;
-    let ingested = |(sha256, path, first_ingested_at, position, finished): Row| {
+    let ingested = |(sha256, path, first_ingested_at, position, finished, into_history, ids_may_be_gone): Row| {
         let committed_position = u64::try_from(position).unwrap_or_default();
-        let ingested = Ingested { path, first_ingested_at, committed_position, finished };
+        let place = if into_history { Place::History } else { Place::Table };
+        let ingested = Ingested { path, first_ingested_at, committed_position, finished, place, ids_may_be_gone };
         Some((Sha256::try_from(sha256).ok()?, ingested))
     };
     Ok(known.into_iter().filter_map(ingested).collect())

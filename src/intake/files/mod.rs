@@ -16,11 +16,13 @@ mod record;
 mod scanner;
 mod source;
 mod structure;
+mod summary;
 
 pub use decompress::decompressed;
 pub use form::{Csv, Form};
-pub use ingest::{Again, Ingestion, Reporter, Summary, ingest};
+pub use ingest::{Ingestion, Reporter, ingest};
 pub use progress::Counts;
 pub use read::{Contents, Records, read_records};
 pub use record::Record;
 pub use source::{Object, list};
+pub use summary::{Again, Summary};

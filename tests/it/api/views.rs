@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Service;
+use crate::history::move_out;
 use crate::support::Accounts;
 use crate::support::views::{batch, screen, view};
 
@@ -123,4 +124,16 @@ async fn the_query_says_where_the_products_were_viewed() {
     let purchase = service.request("POST", "/events/purchase?platform=ios").body("{}").send().await.unwrap();
     assert_eq!(service.documented("POST", purchase).await.1["errors"][0]["code"], "unknown_parameter");
     assert_eq!(service.rig.assert_accounts_agree().await.rejected, 1);
+}
+
+#[tokio::test]
+async fn a_view_that_went_into_the_history_is_a_duplicate() {
+    let service = Service::new().await;
+    let (status, stored) = service.send_batch("1", &[view("1", NOON)]).await;
+    assert_eq!((status, &stored["outcome"]), (201, &json!("stored")));
+    move_out(&mut service.rig.pool().acquire().await.unwrap(), "1", "one").await;
+    let (status, again) = service.send_batch("1", &[view("1", NOON)]).await;
+    assert_eq!((status, &again["outcome"], &again["id"]), (200, &json!("duplicate"), &stored["id"]));
+    assert_eq!(service.rig.number("SELECT count(*) FROM product_views").await, 0);
+    service.rig.assert_accounts_agree().await;
 }

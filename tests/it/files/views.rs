@@ -1,9 +1,10 @@
 //! Files of product views: pretty-printed arrays of mParticle batches, whose path tells the platform.
 
-use purser::intake::files::{Again, Summary};
+use purser::intake::files::{Again, Counts, Summary};
 use serde_json::{Value, json};
 
-use super::Back;
+use super::{Back, line};
+use crate::history::move_out;
 use crate::support::views::{batch, screen, view};
 
 const NOON: f64 = 1_454_328_000_000.0;
@@ -99,4 +100,67 @@ async fn a_file_that_holds_other_bytes_needs_a_word() {
     assert_eq!(back.platforms().await, [("iOS".to_owned(), 1)]);
     back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
     assert_eq!(back.platforms().await, [("iOS".to_owned(), 3)]);
+}
+
+#[tokio::test]
+async fn a_view_that_was_moved_is_judged_again_as_a_duplicate() {
+    let mut back = Back { kind: "product_view", ..Back::new().await };
+    let path = back.write("iOS/views.json", batch(&[view("1", NOON), view("2", NOON)]).to_string());
+    assert_eq!(back.counts(&path).await.stored, 2);
+    move_out(&mut back.rig.pool().acquire().await.unwrap(), "1", "one").await;
+    let again = back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
+    assert_eq!(again.counts, Counts { duplicate: 2, ..Counts::default() });
+    assert_eq!(back.platforms().await, [("iOS".to_owned(), 1)]);
+    back.rig.assert_accounts_agree().await;
+}
+
+/// Whatever is asked for: their views would stand in both places.
+#[tokio::test]
+async fn a_content_that_went_into_the_history_is_never_fed() {
+    let mut back = Back { kind: "product_view", ..Back::new().await };
+    let path = back.write("iOS/views.json", batch(&[view("1", NOON)]).to_string());
+    back.counts(&path).await;
+    // As `purser-history compact` leaves it, done and interrupted.
+    for then in ["DELETE FROM product_views; UPDATE ingested_files SET into_history = true", UNFINISHED] {
+        back.execute(then).await;
+        let summary = back.ingest(path.to_str().unwrap(), Again::Skip).await.unwrap();
+        assert_eq!(summary, Summary { already: 1, ..Summary::default() });
+        assert_eq!(back.notices(), format!("{}: already in the history", path.display()));
+        let summary = back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
+        assert_eq!(summary, Summary { elsewhere: 1, ..Summary::default() });
+        assert!(back.notices().contains("its views are in the history"), "{}", back.notices());
+    }
+    let (answer, success) = back.answer(&["ingest", "product_view", "--again", path.to_str().unwrap()]);
+    assert!(!success && answer.contains("in the history and would count twice: 1"), "{answer}");
+    assert_eq!(back.platforms().await, []);
+}
+
+const UNFINISHED: &str = "UPDATE ingested_files SET finished_at = NULL, committed_position = 0";
+
+#[tokio::test]
+async fn a_content_whose_ids_may_be_gone_is_not_judged_again() {
+    let mut back = Back { kind: "product_view", ..Back::new().await };
+    let path = back.write("iOS/views.json", batch(&[view("1", NOON)]).to_string());
+    back.counts(&path).await;
+    back.execute("UPDATE ingested_files SET first_ingested_at = now() - interval '32 days'").await;
+    let again = back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
+    assert_eq!(again.counts, Counts { duplicate: 1, ..Counts::default() }, "without a history nothing was moved");
+
+    back.execute("INSERT INTO history (url, moved_before) VALUES ('file:///nowhere/', '2020-01-01')").await;
+    let again = back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
+    assert_eq!(again, Summary { elsewhere: 1, ..Summary::default() });
+    assert!(back.notices().contains("so long ago that their ids are not kept any more"), "{}", back.notices());
+    let again = back.ingest(path.to_str().unwrap(), Again::Skip).await.unwrap();
+    assert_eq!(again, Summary { already: 1, ..Summary::default() });
+
+    back.execute("UPDATE ingested_files SET first_ingested_at = now() - interval '30 days'").await;
+    let again = back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap();
+    assert_eq!(again.counts, Counts { duplicate: 1, ..Counts::default() });
+
+    // Nothing but product views is moved.
+    back.kind = "purchase";
+    let path = back.write("purchases.ndjson", line(1));
+    back.counts(&path).await;
+    back.execute("UPDATE ingested_files SET first_ingested_at = now() - interval '40 days'").await;
+    assert_eq!(back.ingest(path.to_str().unwrap(), Again::Judge).await.unwrap().elsewhere, 0);
 }

@@ -33,6 +33,12 @@ const NOT_DERIVED: &[&str] = &[
     "expired",
     "expired_ab_events",
     "forgetting",
+    // Which files are the history, what stands in them, and who is to be forgotten in them: compared with each other
+    // and with the store.
+    "history",
+    "history_files",
+    "moved_product_views",
+    "history_forgotten",
 ];
 
 #[tokio::test]

@@ -1,0 +1,8 @@
+//! Integration tests against a real Postgres and a store in a folder.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
+#![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
+
+mod merging;
+mod moving;
+mod support;
