@@ -6,9 +6,11 @@
 
 pub mod catalog;
 pub mod commands;
+pub mod engine;
 pub mod merging;
 pub mod moving;
 pub mod objects;
 pub mod reading;
+pub mod serve;
 pub mod store;
 pub mod views;

@@ -1,5 +1,9 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
+mod executor;
+mod scheduler;
+mod serve;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -17,7 +21,14 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Answer the questions of Purser's API about files of the history
+    Serve(Box<serve::Args>),
+    /// Head of a cluster that works on questions: plans them, and hands the parts out
+    Scheduler(Box<scheduler::Args>),
+    /// Hands of a cluster: works on parts of questions
+    Executor(Box<executor::Args>),
+}
 
 impl Cli {
     /// Does what the command says, until it is done or told to stop.
@@ -26,6 +37,11 @@ impl Cli {
     /// What a person at a terminal should read.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
-        match self.command {}
+        match self.command {
+            Command::Scheduler(args) => scheduler::run(*args).await?,
+            Command::Executor(args) => executor::run(*args).await?,
+            Command::Serve(args) => serve::run(*args).await?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
