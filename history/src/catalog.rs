@@ -75,6 +75,16 @@ pub async fn add(conn: &mut PgConnection, files: &[File]) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// Notes that views from before then were moved out of `product_views`. It never goes back.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn moved(db: impl PgExecutor<'_>, before: DateTime<Utc>) -> sqlx::Result<()> {
+    let update = "UPDATE history SET moved_before = greatest(moved_before, $1)";
+    sqlx::query(update).bind(before).execute(db).await?;
+    Ok(())
+}
+
 /// Takes files out of the history, all of them or, when one has been taken out before, none: then `false`, and the
 /// transaction is to be rolled back.
 ///

@@ -51,7 +51,7 @@ use crate::telemetry::Metrics;
 use openapi::Routes;
 use tokens::Guard;
 
-pub use ctr::Ctr;
+pub use ctr::{Ctr, History};
 pub use dead_letters::DeadLetters;
 pub use layers::around;
 pub use limits::{Crowded, Limits, too_long, too_many};

@@ -22,8 +22,7 @@ use crate::events::KINDS;
 use crate::forget::alone;
 use crate::shutdown::{Shutdown, Stopped};
 
-pub use rows::Aged;
-pub(crate) use rows::count_gone;
+pub use rows::{Aged, count_gone};
 
 /// How long everything is kept; what is not named is kept for ever.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -82,7 +82,7 @@ impl Aged {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(crate) async fn count_gone(conn: &mut PgConnection, kind: &str, gone: i64) -> sqlx::Result<()> {
+pub async fn count_gone(conn: &mut PgConnection, kind: &str, gone: i64) -> sqlx::Result<()> {
     if gone > 0 {
         let update = "UPDATE expired SET rows = rows + $2, at = now() WHERE kind = $1";
         sqlx::query(update).bind(kind).bind(gone).execute(conn).await?;
