@@ -65,11 +65,15 @@ def compare(connection, arguments, name, body):
     answer = {"question": name, "threads": arguments.threads, "files": len(body["files"])}
     answer["file_bytes"] = sum(file["bytes"] for file in body["files"])
     answer["duckdb"] = best(arguments.rounds, lambda: connection.execute(kept).fetchall())
+    # What others do besides: the answer is written as JSON.
+    written = f"COPY ({sql}) TO '/dev/null' (FORMAT json)"
+    answer["duckdb_json"] = best(arguments.rounds, lambda: connection.execute(written).fetchall())
     expected = connection.execute("SELECT * FROM answer ORDER BY ALL").fetchall()
     answer["rows"] = len(expected)
     if arguments.serve:
         answer["serve"] = best(arguments.rounds, lambda: ask(arguments.serve, body))
         answer["serve_to_duckdb"] = round(answer["serve"] / answer["duckdb"], 2)
+        answer["serve_to_duckdb_json"] = round(answer["serve"] / answer["duckdb_json"], 2)
         lines = [tuple(json.loads(line)) for line in ask(arguments.serve, body).splitlines()[:-1]]
         answer["equal"] = lines == expected
     if arguments.postgres:

@@ -65,5 +65,5 @@ def live_files(store, database):
 def psql(database, *arguments, **options):
     command = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments, database]
     environment = os.environ | {"PGOPTIONS": "-c statement_timeout=0 -c timezone=UTC"}
-    done = subprocess.run(command, env=environment, check=True, text=True, capture_output=True, **options)
+    done = subprocess.run(command, env=environment, check=True, text=True, stdout=subprocess.PIPE, **options)
     return done.stdout
