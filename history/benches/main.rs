@@ -1,9 +1,10 @@
 //! Views to measure with, and how fast they are decoded. By hand, with absolute paths:
 //!
 //! ```text
-//! cargo bench -p purser-history -- generate json --views 5000000 --days 7 --to /data/json
-//! cargo bench -p purser-history -- generate files --views 100000000 --days 30 --to /data/history --database postgres://…
-//! cargo bench -p purser-history -- parse /data/json
+//! cargo bench -p purser-history --bench history -- generate json --views 5000000 --days 7 --to /data/json
+//! cargo bench -p purser-history --bench history -- generate files --views 100000000 --days 30 --to /data/history \
+//!     --database postgres://…
+//! cargo bench -p purser-history --bench history -- parse /data/json
 //! ```
 //!
 //! `history/tools/compare.py` compares what is done with them with DuckDB.
