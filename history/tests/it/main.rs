@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
+mod commands;
 mod forgetting;
 mod merging;
 mod moving;
