@@ -11,7 +11,7 @@ pub mod import;
 pub mod ingest;
 mod serve;
 pub mod terminal;
-mod verify;
+pub mod verify;
 
 use std::process::ExitCode;
 

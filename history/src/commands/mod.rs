@@ -4,11 +4,20 @@ mod compact;
 mod executor;
 mod scheduler;
 mod serve;
+mod forget;
+mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use purser::config::DatabaseConfig;
+use purser::database;
 use purser::telemetry::{self, BatchLines, LogFormat};
+use sqlx::PgPool;
+
+use crate::catalog;
+use crate::store::Store;
 
 /// Keeps years of product views as Parquet files, and answers how often products were viewed.
 #[derive(Debug, Parser)]
@@ -31,6 +40,10 @@ enum Command {
     Scheduler(Box<scheduler::Args>),
     /// Hands of a cluster: works on parts of questions
     Executor(Box<executor::Args>),
+    /// Rewrite the files that hold views of people whom `purser forget` has forgotten
+    Forget(forget::Args),
+    /// Read every file, and say where it is not what the catalog says, or a view stands in two places
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -45,7 +58,16 @@ impl Cli {
             Command::Scheduler(args) => scheduler::run(*args).await?,
             Command::Executor(args) => executor::run(*args).await?,
             Command::Serve(args) => serve::run(*args).await?,
+            Command::Forget(args) => return forget::run(args).await,
+            Command::Verify(args) => return verify::run(args).await,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The history that this database knows.
+async fn history(config: &DatabaseConfig) -> anyhow::Result<(PgPool, Store)> {
+    let pool = database::open(config).await?;
+    let url = catalog::url(&pool).await?.context("this database has no history: `purser-history compact` makes one")?;
+    Ok((pool, Store::open(&url)?))
 }

@@ -7,7 +7,12 @@
 mod cluster;
 mod engine;
 mod history;
+mod commands;
+mod forgetting;
 mod merging;
 mod moving;
 mod serve;
 mod support;
+mod tidy;
+mod verifying;
+mod writers;
