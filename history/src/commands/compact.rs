@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Larger records are dead-lettered as `oversize`
     #[arg(long, env = "MAX_EVENT_BYTES", default_value_t = 1 << 20)]
     max_event_bytes: usize,
+    /// Bytes of views that are committed at once; three times as many are held in memory
+    #[arg(long, default_value_t = Limits::default().views)]
+    commit_bytes: usize,
 }
 
 /// Compacts the files. Rejected records are dead letters, not a failure; what could not be read or kept is.
@@ -57,7 +60,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         shutdown: shutdown.clone(),
         max_event_bytes: args.max_event_bytes,
         attributes,
-        limits: Limits::default(),
+        limits: Limits { views: args.commit_bytes, ..Limits::default() },
         reporter: Arc::clone(&reporter) as _,
     };
     let began = Instant::now();

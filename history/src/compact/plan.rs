@@ -80,17 +80,13 @@ impl Planner {
         let found = found(&group);
         let known = ingested::register(&self.compaction.pool, ProductView::NAME, Place::History, &found).await?;
         for file in group {
-            match known.get(&file.contents.sha256) {
-                Some(_) | None if !self.seen.insert(file.contents.sha256) => self.summary.already += 1,
-                Some(ingested) if ingested.finished || ingested.place == Place::Table => {
-                    self.already(&file.object, ingested);
-                }
-                Some(ingested) => {
-                    if self.read(file, ingested).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                None => {}
+            let Some(ingested) = known.get(&file.contents.sha256) else { continue };
+            if !self.seen.insert(file.contents.sha256) {
+                self.summary.already += 1;
+            } else if ingested.finished || ingested.place == Place::Table {
+                self.already(&file.object, ingested);
+            } else if self.read(file, ingested).await.is_err() {
+                break;
             }
         }
         Ok(())

@@ -5,10 +5,11 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod cluster;
-mod engine;
-mod history;
 mod commands;
+mod compacting;
+mod engine;
 mod forgetting;
+mod history;
 mod merging;
 mod moving;
 mod serve;
