@@ -10,6 +10,7 @@ mod closed_set;
 pub mod copy;
 pub mod dead_letter;
 pub mod decode;
+pub mod elsewhere;
 mod ledger;
 mod replayed;
 mod row_id;

@@ -82,7 +82,12 @@ pub(super) fn references<K: EventKind>(examined: &[Examined<K>]) -> impl Iterato
     })
 }
 
-fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> AllJudged<K> {
+/// Judges every event of a batch by the rows that are known to be there.
+pub(super) fn judge_all<K: EventKind>(
+    deliveries: &[Delivery],
+    examined: Vec<Examined<K>>,
+    known: &Known,
+) -> AllJudged<K> {
     let mut all = AllJudged { events: Vec::with_capacity(deliveries.len()), ignored: Vec::new() };
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
         let replayed = delivery.replays.as_ref().map(|replays| replays.position);
