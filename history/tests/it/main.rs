@@ -5,6 +5,7 @@
 #![expect(unreachable_pub, reason = "what tests share is public among them, not beyond")]
 
 mod cluster;
+mod ctr;
 mod engine;
 mod history;
 mod merging;
