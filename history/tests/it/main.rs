@@ -7,6 +7,7 @@
 mod cluster;
 mod commands;
 mod compacting;
+mod ctr;
 mod engine;
 mod forgetting;
 mod history;
