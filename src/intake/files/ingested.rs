@@ -57,8 +57,8 @@ pub struct Ingested {
     pub finished: bool,
     /// Where its events go, from the first to the last.
     pub place: Place,
-    /// Events of it may have been moved out of their table for so long that nothing tells any more that they were
-    /// there.
+    /// Product views of it may have been moved out of their table for so long that nothing tells any more that they
+    /// were there.
     pub ids_may_be_gone: bool,
 }
 
