@@ -11,6 +11,7 @@ pub mod copy;
 pub mod dead_letter;
 pub mod decode;
 pub mod elsewhere;
+pub mod glance;
 mod ledger;
 mod replayed;
 mod row_id;

@@ -38,6 +38,9 @@ fn examine<K: EventKind>(delivery: &Delivery, max_bytes: usize) -> Examined<K> {
         let violation = Violation::new(Code::TooLarge, "", limit, &format!("{bytes} bytes"));
         return Examined::Unreadable(Rejection::single(Reason::Oversize, violation));
     }
+    if let Some(readings) = K::parse_at_once(&delivery.payload, delivery) {
+        return Examined::Events(readings);
+    }
     match decode(&delivery.payload) {
         Ok(json) => Examined::Events(K::parse(&json, delivery)),
         Err(violation) => Examined::Unreadable(Rejection::single(Reason::Decode, violation)),
