@@ -185,6 +185,17 @@ pub struct CtrConfig {
     pub ctr_cancelled_statuses: Vec<String>,
 }
 
+/// Where the views are asked for that are not in the database any more.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HistoryConfig {
+    /// Address of `purser-history serve`, such as `http://history:8090`; unset, there is no history to ask
+    #[arg(long, env = "HISTORY_URL")]
+    pub history_url: Option<String>,
+    /// Bearer token that it wants; unset, none
+    #[arg(long, env = "HISTORY_TOKEN", hide_env_values = true)]
+    pub history_token: Option<Secret>,
+}
+
 /// How events are looked at.
 #[derive(Debug, Clone, Args)]
 pub struct EventsConfig {
@@ -230,6 +241,8 @@ pub struct Config {
     #[command(flatten)]
     pub ctr: CtrConfig,
     #[command(flatten)]
+    pub history: HistoryConfig,
+    #[command(flatten)]
     pub embedded: EmbeddedConfig,
 }
 
@@ -239,6 +252,8 @@ impl Config {
     pub fn with_empty_unset(mut self) -> Self {
         self.database.database_url = self.database.database_url.filter(|url| !url.expose().is_empty());
         self.pubsub.pubsub_emulator_host = self.pubsub.pubsub_emulator_host.filter(|host| !host.is_empty());
+        self.history.history_url = self.history.history_url.filter(|url| !url.is_empty());
+        self.history.history_token = self.history.history_token.filter(|token| !token.expose().is_empty());
         self
     }
 }

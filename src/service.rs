@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Ctr, DeadLetters, Limits, Tokens};
+use crate::api::{self, Api, Ctr, DeadLetters, History, Limits, Tokens};
 use crate::blob::Blob;
 use crate::breaker::{Breaker, watch_until_stopped};
 use crate::config::Config;
@@ -48,6 +48,7 @@ pub struct Service {
     pool: PgPool,
     pipeline: Pipeline,
     breaker: Breaker,
+    history: Option<History>,
     shipper: Shipper,
     metrics: Arc<Metrics>,
     health: Health,
@@ -63,6 +64,7 @@ impl Service {
         let url = config.database.database_url.as_ref();
         let url = url.context("DATABASE_URL (--database-url) is not set; --embedded brings a private Postgres")?;
         let blob = Blob::open(&config.blob.blob_url)?;
+        let history = History::new(&config.history, Arc::clone(&metrics))?;
         tracing::info!(?config, "configuration");
         let pool = database::connect(url.expose(), config.database.database_connections)?;
         if config.http.http_allow_anonymous && config.http.api_token.is_none() {
@@ -78,7 +80,7 @@ impl Service {
         let pipeline =
             Pipeline::new(pool.clone(), Arc::clone(&metrics), shutdown.clone(), config.pipeline.max_event_bytes);
         let pipeline = pipeline.behind(breaker.clone());
-        Ok(Service { config, pool, pipeline, breaker, shipper, metrics, health, shutdown })
+        Ok(Service { config, pool, pipeline, breaker, history, shipper, metrics, health, shutdown })
     }
 
     /// Runs until the shutdown, and to the end of what was in flight by then. On `listener` it answers
@@ -212,7 +214,7 @@ impl Service {
             limits,
             max_event_bytes: self.config.pipeline.max_event_bytes,
             ab: self.config.ab.clone(),
-            ctr: Ctr::new(&self.config.ctr),
+            ctr: Ctr::new(&self.config.ctr).with_history(self.history.clone()),
             dead_letters: DeadLetters::new(self.pipeline.clone(), self.shipper.blob.clone()),
             project: self.config.pubsub.pubsub_project_id.clone(),
         }

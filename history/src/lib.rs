@@ -7,11 +7,13 @@
 pub mod catalog;
 pub mod commands;
 pub mod compact;
+pub mod engine;
 pub mod forgetting;
 pub mod merging;
 pub mod moving;
 pub mod objects;
 pub mod reading;
+pub mod serve;
 pub mod store;
 pub mod tidy;
 pub mod verifying;

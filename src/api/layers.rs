@@ -17,9 +17,10 @@ use tracing::Span;
 use super::problem::Problem;
 use crate::telemetry::{Metrics, continue_trace};
 
-/// The last one added is the outermost.
-pub(super) fn around(routes: Router, metrics: Arc<Metrics>) -> Router {
+/// Routes with all of that around them.
+pub fn around(routes: Router, metrics: Arc<Metrics>) -> Router {
     let trace = TraceLayer::new_for_http().make_span_with(span).on_response(answered).on_request(()).on_failure(());
+    // The last one added is the outermost.
     routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(metrics, measure))

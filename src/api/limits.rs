@@ -62,7 +62,7 @@ impl Default for Limits {
 
 /// Says of a request that its connection is one too many.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Crowded;
+pub struct Crowded;
 
 /// Answers a request when there is room for it. Its room is free again when the whole answer is sent, or the
 /// client has gone.
@@ -82,11 +82,15 @@ pub(super) async fn within(limits: &Limits, guard: Guard, request: Request, next
     Ok(response.map(|body| Body::new(Holding { body, _room: permit })))
 }
 
-fn too_many() -> Problem {
+/// 503: what there is room for is taken up.
+#[must_use]
+pub fn too_many() -> Problem {
     Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "too many requests are being answered at the moment")
 }
 
-fn too_long() -> Problem {
+/// 503: the time for an answer is over.
+#[must_use]
+pub fn too_long() -> Problem {
     Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "there was no answer in time")
 }
 

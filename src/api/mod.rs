@@ -49,14 +49,15 @@ use crate::health::Health;
 use crate::intake::http::HttpIntake;
 use crate::telemetry::Metrics;
 use openapi::Routes;
-use problem::Problem;
 use tokens::Guard;
 
-pub use ctr::Ctr;
+pub use ctr::{Ctr, History};
 pub use dead_letters::DeadLetters;
-pub use limits::Limits;
+pub use layers::around;
+pub use limits::{Crowded, Limits, too_long, too_many};
+pub use problem::Problem;
 pub use server::serve;
-pub use tokens::Tokens;
+pub use tokens::{Tokens, admit};
 
 /// What the handlers need. Clones share it.
 #[derive(Debug, Clone)]

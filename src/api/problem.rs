@@ -20,7 +20,7 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// Why a request did not get what it asked for. Boxed, because it travels in every `Result`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(transparent)]
-pub(crate) struct Problem(#[schema(inline)] Box<Members>);
+pub struct Problem(#[schema(inline)] Box<Members>);
 
 /// Why a request did not get what it asked for (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -90,7 +90,9 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 const ACTUAL_CHARS: usize = 120;
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+    /// A status, and what happened.
+    #[must_use]
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Problem(Box::new(Members {
             // RFC 9457: nothing beyond what the status says; the codes of `errors` tell causes apart.
             r#type: "about:blank",
@@ -106,7 +108,8 @@ impl Problem {
     }
 
     /// 500. The log has the rest.
-    pub(crate) fn fault() -> Self {
+    #[must_use]
+    pub fn fault() -> Self {
         let detail = "a fault of the service; the log has the rest under this answer's X-Request-Id";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
@@ -118,7 +121,8 @@ impl Problem {
     }
 
     /// 503, or another status that passes by itself, with the time to wait.
-    pub(crate) fn try_again(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn try_again(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Problem::new(status, detail).with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 

@@ -31,7 +31,7 @@ use crate::shutdown::Shutdown;
 
 pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
-pub use content::{ContentHash, ContentHasher, FORGOTTEN};
+pub use content::{ContentHash, ContentHasher, FORGOTTEN, is_stored_as};
 pub use derived::{Comparison, Derived, Difference, Differences, Slice};
 pub use event_id::event_id;
 pub use kind::{Kind, KindName};

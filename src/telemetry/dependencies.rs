@@ -1,7 +1,7 @@
 //! What is away, and what is held back.
 
 use super::Metrics;
-use super::labels::{DependencyLabel, KindLabel};
+use super::labels::{AnsweredLabel, DependencyLabel, KindLabel};
 
 /// A service that a process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,12 @@ impl Metrics {
     #[must_use]
     pub fn holding(&self, dependency: Dependency) -> i64 {
         self.holding.get_or_create(&dependency.label()).get()
+    }
+
+    /// The history was asked, and answered to the end or did not.
+    pub fn history_asked(&self, answered: bool) {
+        let outcome = if answered { "answered" } else { "failed" };
+        self.history_questions.get_or_create(&AnsweredLabel { outcome }).inc();
     }
 
     /// The breaker holds a kind back, or does so no longer.

@@ -47,6 +47,13 @@ pub struct DependencyLabel {
     pub dependency: &'static str,
 }
 
+/// Of what is asked of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnsweredLabel {
+    /// `answered` or `failed`.
+    pub outcome: &'static str,
+}
+
 /// Of the database pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PoolLabel {

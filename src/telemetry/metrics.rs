@@ -12,7 +12,8 @@ use prometheus_client::registry::Registry;
 
 use super::flight::InFlight;
 use super::labels::{
-    BuildLabel, DependencyLabel, EventLabels, KindLabel, KindSource, PoolLabel, RequestLabels, RouteLabels, StageLabels,
+    AnsweredLabel, BuildLabel, DependencyLabel, EventLabels, KindLabel, KindSource, PoolLabel, RequestLabels,
+    RouteLabels, StageLabels,
 };
 use super::process::{self, WatchedPool};
 
@@ -111,6 +112,8 @@ metrics! {
     database_pool_connections: Family<PoolLabel, Gauge>,
     /// The most connections that the database pool opens.
     database_pool_max_connections: Gauge,
+    /// Questions that the history was asked.
+    history_questions: Family<AnsweredLabel, Counter>,
     /// Requests answered.
     http_requests: Family<RequestLabels, Counter>,
     /// Seconds from a request to its answer.

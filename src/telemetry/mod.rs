@@ -20,7 +20,9 @@ pub use dependencies::Dependency;
 pub use events::Totals;
 pub use exposition::Exposition;
 pub(crate) use flight::Flight;
-pub use labels::{DependencyLabel, EventLabels, KindLabel, KindSource, RequestLabels, RouteLabels, StageLabels};
+pub use labels::{
+    AnsweredLabel, DependencyLabel, EventLabels, KindLabel, KindSource, RequestLabels, RouteLabels, StageLabels,
+};
 pub use logs::{BatchLines, LogFormat, Telemetry, start};
 pub use metrics::{Described, Metrics};
 pub(crate) use stage::Stage;

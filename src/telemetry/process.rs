@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use sqlx::PgPool;
 
-use super::labels::{BuildLabel, KindLabel, PoolLabel};
+use super::labels::{AnsweredLabel, BuildLabel, KindLabel, PoolLabel};
 use super::{Dependency, Described, Metrics};
 use crate::events::KINDS;
 
@@ -57,6 +57,9 @@ impl Metrics {
             self.retries.get_or_create(&dependency.label()).inc_by(0);
             self.outages.get_or_create(&dependency.label()).inc_by(0);
             self.holding.get_or_create(&dependency.label()).set(0);
+        }
+        for outcome in ["answered", "failed"] {
+            self.history_questions.get_or_create(&AnsweredLabel { outcome }).inc_by(0);
         }
     }
 

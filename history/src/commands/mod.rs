@@ -1,6 +1,9 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
 mod compact;
+mod executor;
+mod scheduler;
+mod serve;
 mod forget;
 mod verify;
 
@@ -31,6 +34,12 @@ pub struct Cli {
 enum Command {
     /// Turn raw JSON into files of the history
     Compact(compact::Args),
+    /// Answer the questions of Purser's API about files of the history
+    Serve(Box<serve::Args>),
+    /// Head of a cluster that works on questions: plans them, and hands the parts out
+    Scheduler(Box<scheduler::Args>),
+    /// Hands of a cluster: works on parts of questions
+    Executor(Box<executor::Args>),
     /// Rewrite the files that hold views of people whom `purser forget` has forgotten
     Forget(forget::Args),
     /// Read every file, and say where it is not what the catalog says, or a view stands in two places
@@ -45,10 +54,14 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let _telemetry = telemetry::start(self.log_format, BatchLines::Hidden, None)?;
         match self.command {
-            Command::Compact(args) => compact::run(args).await,
-            Command::Forget(args) => forget::run(args).await,
-            Command::Verify(args) => verify::run(args).await,
+            Command::Compact(args) => return compact::run(args).await,
+            Command::Scheduler(args) => scheduler::run(*args).await?,
+            Command::Executor(args) => executor::run(*args).await?,
+            Command::Serve(args) => serve::run(*args).await?,
+            Command::Forget(args) => return forget::run(args).await,
+            Command::Verify(args) => return verify::run(args).await,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::catalog::{self, File};
 use crate::store::Store;
 use crate::views::{Rows, View, Writer, parts};
 
-/// Rows of a slice, at the most. A view of it that comes again waits for the transaction.
-const ROWS: i64 = 500_000;
+/// Rows of a slice, at the most. A worker to which a view of it comes again waits for the transaction, some seconds.
+const ROWS: i64 = 250_000;
 /// Bytes that are sorted at once, about.
 const CHUNK: usize = 96 << 20;
 

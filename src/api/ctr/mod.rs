@@ -2,6 +2,8 @@
 
 mod answer;
 mod buckets;
+mod history;
+mod lines;
 mod question;
 mod tally;
 
@@ -22,9 +24,10 @@ use super::Api;
 use super::parameters::Query;
 use super::problem::{Fault, Problem};
 use crate::config::CtrConfig;
-use answer::Answer;
-use buckets::Buckets;
+use answer::{Answer, Counted};
 use question::{Parameters, Question};
+
+pub use history::History;
 
 /// How click-through rates are answered. Clones share it.
 #[derive(Debug, Clone)]
@@ -34,6 +37,7 @@ pub struct Ctr {
     /// Each answer being read holds a connection to the database.
     room: Arc<Semaphore>,
     most_rows: usize,
+    history: Option<History>,
 }
 
 impl Ctr {
@@ -41,13 +45,19 @@ impl Ctr {
     #[must_use]
     pub fn new(config: &CtrConfig) -> Self {
         let cancelled = config.ctr_cancelled_statuses.iter().map(|status| status.trim().to_lowercase()).collect();
-        Ctr { cancelled, room: Arc::new(Semaphore::new(AT_ONCE)), most_rows: MOST_ROWS }
+        Ctr { cancelled, room: Arc::new(Semaphore::new(AT_ONCE)), most_rows: MOST_ROWS, history: None }
     }
 
     /// With other bounds of an answer than a million rows.
     #[must_use]
     pub fn with_most_rows(self, most_rows: usize) -> Self {
         Ctr { most_rows, ..self }
+    }
+
+    /// With a history that is asked for the views that the database does not hold any more.
+    #[must_use]
+    pub fn with_history(self, history: Option<History>) -> Self {
+        Ctr { history, ..self }
     }
 }
 
@@ -84,6 +94,9 @@ struct Rate {
 /// hour is skipped they begin an hour later, and an hour that the clocks show twice is answered twice. A time
 /// that they show twice means the earlier one; one that they skip is refused.
 ///
+/// Days whose views were moved out of the database, into the history, count like any other: whatever the period, each
+/// view counts once. While the history cannot be asked, what reaches into it is answered 503, and never in part.
+///
 /// By bucket, platform and product, bytewise; only combinations with a view or a purchase. More than a million
 /// rows: 400. Large answers are streamed: one that does not end in `]` is not whole, and its connection was
 /// broken. A client that reads nothing for 30 seconds, or is not done after five minutes, is cut off.
@@ -92,14 +105,24 @@ struct Rate {
     path = "",
     tag = "Product views",
     params(Parameters),
-    responses((
-        status = 200,
-        description = "The rates",
-        body = Vec<Rate>,
-        example = json!([
-            {"timestamp": "2016-01-03 13:55:00", "platform": "iOS", "product": "20008657_002", "CTR": 0.0150},
-        ]),
-    )),
+    responses(
+        (
+            status = 200,
+            description = "The rates",
+            body = Vec<Rate>,
+            example = json!([
+                {"timestamp": "2016-01-03 13:55:00", "platform": "iOS", "product": "20008657_002", "CTR": 0.0150},
+            ]),
+        ),
+        (
+            status = 503,
+            description = "The database, or the history that the period reaches into, cannot be asked at the moment: \
+                           try again after `Retry-After` seconds. Without that header the service is not told where \
+                           the history is (`HISTORY_URL`).",
+            body = Problem,
+            headers(("Retry-After" = u16)),
+        ),
+    ),
 )]
 pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response, Problem> {
     answer(&api, Question::read(query)?).await
@@ -131,6 +154,12 @@ pub(super) async fn ask(State(api): State<Api>, query: Query) -> Result<Response
         ),
         (status = 408, description = "The body did not arrive within 5 seconds.", body = Problem),
         (status = 413, description = "The body is larger than 64 KiB.", body = Problem),
+        (
+            status = 503,
+            description = "As of `GET /ctr`: the database or the history cannot be asked at the moment.",
+            body = Problem,
+            headers(("Retry-After" = u16)),
+        ),
     ),
 )]
 pub(super) async fn ask_with_body(State(api): State<Api>, query: Query, body: Body) -> Result<Response, Problem> {
@@ -139,37 +168,32 @@ pub(super) async fn ask_with_body(State(api): State<Api>, query: Query, body: Bo
 }
 
 async fn answer(api: &Api, question: Question) -> Result<Response, Problem> {
-    let Ctr { cancelled, room, most_rows } = api.ctr.clone();
-    let turn = timeout(PATIENCE, room.acquire_owned()).await;
+    let (ctr, pool) = (api.ctr.clone(), api.pool.clone());
+    let most = ctr.most_rows;
+    let turn = timeout(PATIENCE, Arc::clone(&ctr.room).acquire_owned()).await;
     let busy = || Problem::try_again(StatusCode::SERVICE_UNAVAILABLE, "too many rates are being answered");
     let room = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
-    if is_too_much(&api.pool, &question, &cancelled, most_rows).await? {
-        let expected = format!("buckets so long, or a period so short, that there are at most {most_rows} rows");
-        let fault = Fault::parameter("too_many_rows", "aggregation", expected, "more");
-        return Err(Problem::parameters(vec![fault]));
-    }
-    let body = Answer { pool: api.pool.clone(), question, cancelled, most_rows, room }.body().await?;
+    let may_be_too_much = at_the_most(&pool, &question, most + 1).await? > most as i64;
+    let answer = Answer { pool, question, ctr, room };
+    let body = match may_be_too_much {
+        false => answer.body().await?,
+        true => match answer.counted().await? {
+            Counted::TooMuch => return Err(too_much(most)),
+            Counted::Long => answer.body().await?,
+            Counted::Whole(all) => all.into(),
+        },
+    };
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Whether there are more rows than an answer may have. These are counted only when there are more views and
-/// purchases than that.
-async fn is_too_much(pool: &PgPool, question: &Question, cancelled: &[String], most: usize) -> sqlx::Result<bool> {
-    if counted(pool, question, most + 1).await? <= most as i64 {
-        return Ok(false);
-    }
-    let (mut buckets, mut rows) = (Buckets::open(pool, question, cancelled).await?, 0);
-    while let Some((_, tally)) = buckets.next(most).await? {
-        rows += tally.rows();
-        if rows > most {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn too_much(most: usize) -> Problem {
+    let expected = format!("buckets so long, or a period so short, that there are at most {most} rows");
+    Problem::parameters(vec![Fault::parameter("too_many_rows", "aggregation", expected, "more")])
 }
 
-/// How many views and purchases there are at the most, neither counted beyond `limit`.
-async fn counted(pool: &PgPool, question: &Question, limit: usize) -> sqlx::Result<i64> {
+/// How many rows there can be: as many as views and purchases, neither counted beyond `limit`, and as the files of
+/// the history that overlap with the period hold.
+async fn at_the_most(pool: &PgPool, question: &Question, limit: usize) -> sqlx::Result<i64> {
     let Question { start, end, product, platform, .. } = question;
     let counted = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM (
@@ -181,7 +205,10 @@ async fn counted(pool: &PgPool, question: &Question, limit: usize) -> sqlx::Resu
                      SELECT FROM orders JOIN order_items ON order_items.order_id = orders.id
                      WHERE orders.order_date >= $1 AND orders.order_date < $2
                          AND ($3::text IS NULL OR order_items.code_color = $3)
-                     LIMIT $5) AS bought)",
+                     LIMIT $5) AS bought)
+              + (SELECT coalesce(sum(rows), 0)::int8 FROM history_files
+                 WHERE removed_at IS NULL AND last_at >= $1 AND first_at < $2
+                     AND ($4::text IS NULL OR platform = $4))",
     );
     let counted = counted.bind(start).bind(end).bind(product).bind(platform).bind(limit as i64);
     counted.persistent(false).fetch_one(pool).await

@@ -79,8 +79,17 @@ impl Question {
 
     /// The number of the bucket, from 0, that an instant of the period falls in.
     pub(super) fn bucket(&self, at: DateTime<Utc>) -> i64 {
-        let micros = |delta: TimeDelta| delta.num_microseconds().unwrap_or(i64::MAX);
-        micros(at - self.start) / micros(self.aggregation)
+        (at - self.start).num_microseconds().unwrap_or(i64::MAX) / self.bucket_micros()
+    }
+
+    /// How many buckets there are, empty ones included.
+    pub(super) fn buckets(&self) -> i64 {
+        self.bucket(self.end - TimeDelta::microseconds(1)) + 1
+    }
+
+    /// The length of a bucket in microseconds.
+    pub(super) fn bucket_micros(&self) -> i64 {
+        self.aggregation.num_microseconds().unwrap_or(i64::MAX)
     }
 
     /// When a bucket begins, as the answer writes it.
@@ -177,5 +186,6 @@ mod tests {
             question("startTimestamp=2016-01-03 13:55:07&endTimestamp=2016-01-03 14:55:00&aggregation=10").unwrap();
         let bucket = |time: &str| question.bucket(format!("2016-01-03T{time}Z").parse().unwrap());
         assert_eq!(["13:55:07", "14:05:06.999999", "14:05:07", "14:54:59.999999"].map(bucket), [0, 0, 1, 5]);
+        assert_eq!((question.buckets(), question.bucket_micros()), (6, 600_000_000));
     }
 }

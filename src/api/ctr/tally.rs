@@ -11,8 +11,12 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) const VIEW: Counts = Counts { views: 1, purchases: 0 };
+    pub(super) const VIEW: Counts = Counts::views(1);
     pub(super) const PURCHASE: Counts = Counts { views: 0, purchases: 1 };
+
+    pub(super) const fn views(views: u64) -> Counts {
+        Counts { views, purchases: 0 }
+    }
 }
 
 impl fmt::Display for Counts {

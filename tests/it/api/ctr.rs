@@ -1,5 +1,8 @@
 //! `/ctr`, compared with the same question put to the rows as one plain statement.
 
+mod engine;
+mod history;
+
 use axum::http::StatusCode;
 use futures::StreamExt as _;
 use purser::api::Tokens;
