@@ -1,5 +1,6 @@
 # Two images: `purser` (worker, api and migrate: one binary) and `producer` (the synthetic shop, which has no
-# business in production). Plain syntax only: docker-compose 1.29 builds with the classic builder.
+# business in production); that of the history has a file of its own, history/Dockerfile. Plain syntax only:
+# docker-compose 1.29 builds with the classic builder.
 
 # The manifests beside empty sources are all that compiling the dependencies needs. As a stage of their own
 # they change only when a manifest does, so that an edit of our code does not compile 300 crates again.
@@ -29,9 +30,9 @@ FROM debian:bookworm-slim AS runtime
 # The certificates alone: the package would bring openssl along, which nothing here uses.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY docker/http-ok /usr/local/bin/
-# A named volume that is mounted on /blob for the first time takes these folders over, owner included.
+# A named volume that is mounted on /blob or /history for the first time takes these folders over, owner included.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin purser \
- && install -d -o purser -g purser /blob /blob/users /blob/articles /blob/shoppers /blob/purchases /blob/dead-letter
+ && install -d -o purser -g purser /blob /blob/users /blob/articles /blob/shoppers /blob/purchases /blob/dead-letter /history
 ENV BLOB_URL=file:///blob
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001

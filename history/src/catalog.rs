@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
 use url::Url;
 use uuid::Uuid;
 
@@ -52,6 +52,15 @@ pub async fn settle(pool: &PgPool, url: &Url) -> anyhow::Result<()> {
 /// When the database cannot be asked.
 pub async fn url(db: impl PgExecutor<'_>) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar("SELECT url FROM history").fetch_optional(db).await
+}
+
+/// All files that count, by day and platform.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn files(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<File>> {
+    let select = format!("SELECT {COLUMNS} FROM history_files WHERE removed_at IS NULL ORDER BY day, platform, path");
+    sqlx::query_as(AssertSqlSafe(select)).fetch_all(db).await
 }
 
 /// Adds files whose objects are durable.

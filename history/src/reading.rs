@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::datasource::file_format::options::ParquetReadOptions;
@@ -10,7 +10,8 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext, col};
-use object_store_of_datafusion::ObjectStore;
+use object_store_of_datafusion::path::Path;
+use object_store_of_datafusion::{ObjectStore, ObjectStoreExt as _};
 use url::Url;
 
 use crate::catalog::File;
@@ -40,15 +41,19 @@ impl Reader {
     /// Some columns of a file, in the order of its rows.
     ///
     /// # Errors
-    /// When there is no such object, or it is no file of ours.
+    /// When there is no such object, it has another size, or it is no file of ours.
     pub async fn read(&self, file: &File, columns: &[&str]) -> anyhow::Result<SendableRecordBatchStream> {
+        // What is missing would be read as if it were empty.
+        let found = self.objects.head(&Path::from_url_path(self.url(file)?.path())?).await?.size;
+        ensure!(found == file.bytes.unsigned_abs(), "it has {found} bytes");
         let schema = schema();
         let options = ParquetReadOptions::default().schema(&schema);
         let rows = self.session(1)?.read_parquet(self.url(file)?.as_str(), options).await?;
         Ok(rows.select_columns(columns)?.execute_stream().await?)
     }
 
-    /// All rows of several files, sorted by product and time as each file is.
+    /// All rows of several files, sorted by product and time as each file is. Whoever asks is to compare their number
+    /// with the catalog's: a file that is missing is read as if it were empty.
     ///
     /// # Errors
     /// When they cannot be read.

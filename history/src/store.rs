@@ -1,6 +1,6 @@
 //! Where the files are: a folder, or a bucket of Google, Amazon or Azure.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use purser::blob::Blob;
@@ -21,12 +21,13 @@ impl Store {
     /// When the address is none of these, or the folder cannot be made.
     pub fn open(address: &str) -> anyhow::Result<Self> {
         let open = || {
-            let blob = Blob::at(address)?;
-            let url = match Blob::folder_of(address) {
-                Some(folder) => Url::from_directory_path(Path::new(folder).canonicalize()?).ok(),
-                None => Some(Url::parse(&format!("{}/", address.trim_end_matches('/')))?),
+            let Some(folder) = folder(address) else {
+                let url = Url::parse(&format!("{}/", address.trim_end_matches('/')))?;
+                return anyhow::Ok(Store { blob: Blob::at(address)?, url });
             };
-            anyhow::Ok(Store { blob, url: url.context("no folder")? })
+            let blob = Blob::at(folder.to_str().context("the name of the folder is no text")?)?;
+            let url = Url::from_directory_path(folder.canonicalize()?).ok();
+            Ok(Store { blob, url: url.context("no folder")? })
         };
         open().with_context(|| format!("the history at {address} cannot be used"))
     }
@@ -41,5 +42,26 @@ impl Store {
     #[must_use]
     pub fn blob(&self) -> &Blob {
         &self.blob
+    }
+}
+
+/// The folder that an address names, be it as a URL, in which a blank is `%20`.
+fn folder(address: &str) -> Option<PathBuf> {
+    let url = Url::parse(address).ok().filter(|url| url.scheme() == "file");
+    url.and_then(|url| url.to_file_path().ok()).or_else(|| Blob::folder_of(address).map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_store_opens_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().join("all of 100%");
+        let store = Store::open(named.to_str().unwrap()).unwrap();
+        let again = Store::open(store.url().as_str()).unwrap();
+        assert_eq!((again.url(), again.blob().place()), (store.url(), store.blob().place()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

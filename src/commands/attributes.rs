@@ -10,14 +10,14 @@ use crate::events::{Attribute, KINDS, Kind};
 
 /// A flag for each attribute that some kind reads.
 #[derive(Debug, Default)]
-pub(super) struct Attributes(BTreeMap<String, String>);
+pub struct Attributes(BTreeMap<String, String>);
 
 impl Attributes {
     /// What was said of records of this kind.
     ///
     /// # Errors
     /// When the kind does not read it, or it is not written as the kind has it.
-    pub(super) fn of(&self, kind: &Kind) -> anyhow::Result<Arc<BTreeMap<String, String>>> {
+    pub fn of(&self, kind: &Kind) -> anyhow::Result<Arc<BTreeMap<String, String>>> {
         for (name, value) in &self.0 {
             let attribute = kind.attributes.iter().find(|attribute| attribute.name == name);
             ensure!(attribute.is_some(), "--{name} says nothing of a {}", kind.name);

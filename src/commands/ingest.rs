@@ -9,15 +9,14 @@ use anyhow::{Context as _, bail, ensure};
 use clap::builder::PossibleValuesParser;
 
 use super::attributes::Attributes;
-use super::terminal::{Progress, answer};
+use super::terminal::{self, Progress, answer};
 use crate::blob::Blob;
 use crate::config::{DatabaseConfig, PipelineConfig};
 use crate::database;
 use crate::dead_letters::Shipper;
 use crate::events::{KINDS, Kind};
-use crate::intake::files::{Again, Ingestion, Reporter, Summary, ingest, list};
+use crate::intake::files::{Again, Ingestion, Object, Reporter, Summary, ingest, list};
 use crate::pipeline::Pipeline;
-use crate::pipeline::verdict::Reason;
 use crate::shutdown::Shutdown;
 use crate::telemetry::Metrics;
 
@@ -52,14 +51,7 @@ const DEAD_LETTERS: &str = "/dead-letter/kind=";
 /// Ingests the files. Rejected records are dead letters, not a failure; what could not be read or stored is.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kind = Kind::named(&args.kind).context("no such kind of event")?;
-    let mut objects = Vec::new();
-    for url in &args.urls {
-        ensure!(url != "-", "standard input cannot be read twice, as ingesting does: give a file");
-        objects.extend(list(url).await?);
-    }
-    if let Some(ours) = objects.iter().find(|object| object.name.contains(DEAD_LETTERS)) {
-        bail!("{} holds dead letters, not events: `purser dead-letters replay` tries them again", ours.name);
-    }
+    let objects = objects(&args.urls).await?;
     let blob = args.blob_url.as_deref().map(Blob::open).transpose()?;
     let attributes = args.attributes.of(kind)?;
     let ingestion = ingestion(&args, attributes, Shutdown::on_signals()).await?;
@@ -76,6 +68,22 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => Ok(ExitCode::FAILURE),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The files that URLs stand for.
+///
+/// # Errors
+/// When one stands for nothing, or for what holds no events.
+pub async fn objects(urls: &[String]) -> anyhow::Result<Vec<Object>> {
+    let mut objects = Vec::new();
+    for url in urls {
+        ensure!(url != "-", "standard input cannot be read twice, as ingesting does: give a file");
+        objects.extend(list(url).await?);
+    }
+    if let Some(ours) = objects.iter().find(|object| object.name.contains(DEAD_LETTERS)) {
+        bail!("{} holds dead letters, not events: `purser dead-letters replay` tries them again", ours.name);
+    }
+    Ok(objects)
 }
 
 async fn ingestion(
@@ -98,18 +106,7 @@ fn describe(summary: &Summary) -> String {
     if *elsewhere > 0 {
         let _ = writeln!(text, "  left out, because they are in the history and would count twice: {elsewhere}");
     }
-    let all = |by_reason: &BTreeMap<Reason, u64>| by_reason.values().sum::<u64>();
-    let (rejected, before) = (all(&counts.rejected), all(&counts.rejected_before));
-    let _ = writeln!(
-        text,
-        "records: {} stored, {} duplicate, {rejected} rejected, {before} rejected before, {} ignored",
-        counts.stored, counts.duplicate, counts.ignored
-    );
-    for (name, by_reason) in [("rejected", &counts.rejected), ("rejected before", &counts.rejected_before)] {
-        for (reason, count) in by_reason {
-            let _ = writeln!(text, "  {name}, {reason}: {count}");
-        }
-    }
+    text.push_str(&terminal::describe(counts));
     if *interrupted {
         text.push_str("stopped before the end: the same command goes on from here\n");
     }

@@ -1,6 +1,6 @@
 //! The words of the command line. Each is a file here: its flags, and what it does.
 
-mod attributes;
+pub mod attributes;
 mod breaker;
 mod check;
 mod dead_letters;
@@ -8,10 +8,10 @@ mod demo;
 mod expire;
 mod forget;
 pub mod import;
-mod ingest;
+pub mod ingest;
 mod serve;
 pub mod terminal;
-mod verify;
+pub mod verify;
 
 use std::process::ExitCode;
 

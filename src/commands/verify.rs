@@ -43,10 +43,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let report = verifier.verify(&args.only).await;
     stage.finish();
     let report = report.context("not everything was compared")?;
-    match args.json {
-        true => answer(format!("{}\n", serde_json::to_string_pretty(&Json::of(&report))?))?,
-        false => answer(table(&report))?,
-    };
+    show(&report, args.json)?;
     match report.agrees() {
         true => Ok(ExitCode::SUCCESS),
         false => {
@@ -54,6 +51,18 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Prints what was found, as a table or as one JSON document.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn show(report: &Report, json: bool) -> anyhow::Result<()> {
+    match json {
+        true => answer(format!("{}\n", serde_json::to_string_pretty(&Json::of(report))?))?,
+        false => answer(table(report))?,
+    };
+    Ok(())
 }
 
 #[derive(Serialize)]

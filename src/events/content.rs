@@ -8,9 +8,15 @@ use uuid::Uuid;
 /// The first half of a SHA-256 over an event's normalised wire fields.
 pub type ContentHash = [u8; 16];
 
-/// Stands for the content of an event whose person was forgotten: equal to any, so that whatever comes under its
-/// key is a duplicate, and nothing of the person comes back.
+/// Stands for the content of an event whose person was forgotten, or that is stored elsewhere: equal to any, so that
+/// whatever comes under its key is a duplicate, and nothing of the person comes back.
 pub const FORGOTTEN: ContentHash = [0xff; 16];
+
+/// Whether what is stored under a key is this content.
+#[must_use]
+pub fn is_stored_as(stored: ContentHash, content: ContentHash) -> bool {
+    stored == content || stored == FORGOTTEN
+}
 
 /// Makes a [`ContentHash`]. Every field is written with its width, its length or its presence, so that no
 /// two lists of fields are written alike.

@@ -31,7 +31,7 @@ use crate::shutdown::Shutdown;
 
 pub use ab_event::AbEvent;
 pub use click_event::ClickEvent;
-pub use content::{ContentHash, ContentHasher, FORGOTTEN};
+pub use content::{ContentHash, ContentHasher, FORGOTTEN, is_stored_as};
 pub use derived::{Comparison, Derived, Difference, Differences, Slice};
 pub use event_id::event_id;
 pub use kind::{Kind, KindName};
@@ -87,6 +87,13 @@ pub trait EventKind: Send + Sync + Sized + 'static {
     ///
     /// Rules about time compare with when the delivery was published, never with now.
     fn parse(json: &Json<'_>, delivery: &Delivery) -> Vec<Reading<Self>>;
+
+    /// Reads every event out of one payload without decoding all of it, where that can be done: where nothing at all
+    /// is wrong with it. Then it reads what `parse` would.
+    #[must_use]
+    fn parse_at_once(_payload: &[u8], _delivery: &Delivery) -> Option<Vec<Reading<Self>>> {
+        None
+    }
 
     /// Names for people who look at a dead letter: ids out of the payload, best effort.
     fn keys(json: &Json<'_>, position: u32) -> Vec<(&'static str, String)>;

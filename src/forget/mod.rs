@@ -33,7 +33,10 @@ const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Nobody else forgets or expires anything as long as this connection lives.
-pub(crate) async fn alone(pool: &PgPool) -> anyhow::Result<PgConnection> {
+///
+/// # Errors
+/// When somebody else does, or the database cannot be asked.
+pub async fn alone(pool: &PgPool) -> anyhow::Result<PgConnection> {
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
     for _ in 0..TRIES {
         if sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await? {

@@ -10,6 +10,8 @@ mod closed_set;
 pub mod copy;
 pub mod dead_letter;
 pub mod decode;
+pub mod elsewhere;
+pub mod glance;
 mod ledger;
 mod replayed;
 mod row_id;

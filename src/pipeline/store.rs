@@ -16,7 +16,7 @@ use super::replayed::Replayed;
 use super::shard;
 use super::verdict::{Code, Reason, Rejection, Violation};
 use super::{AllJudged, Judged, Outcome, Pipeline, Unavailable, Which};
-use crate::events::{ContentHash, EventKind, FORGOTTEN};
+use crate::events::{ContentHash, EventKind, is_stored_as};
 use crate::hex::hex;
 use crate::intake::{Delivery, Source};
 use crate::shutdown::Stopped;
@@ -171,7 +171,7 @@ struct Stored {
 
 impl Stored {
     fn holds(&self, content: ContentHash) -> bool {
-        self.content == content || self.content == FORGOTTEN
+        is_stored_as(self.content, content)
     }
 }
 

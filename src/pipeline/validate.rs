@@ -38,6 +38,9 @@ fn examine<K: EventKind>(delivery: &Delivery, max_bytes: usize) -> Examined<K> {
         let violation = Violation::new(Code::TooLarge, "", limit, &format!("{bytes} bytes"));
         return Examined::Unreadable(Rejection::single(Reason::Oversize, violation));
     }
+    if let Some(readings) = K::parse_at_once(&delivery.payload, delivery) {
+        return Examined::Events(readings);
+    }
     match decode(&delivery.payload) {
         Ok(json) => Examined::Events(K::parse(&json, delivery)),
         Err(violation) => Examined::Unreadable(Rejection::single(Reason::Decode, violation)),
@@ -82,7 +85,12 @@ pub(super) fn references<K: EventKind>(examined: &[Examined<K>]) -> impl Iterato
     })
 }
 
-fn judge_all<K: EventKind>(deliveries: &[Delivery], examined: Vec<Examined<K>>, known: &Known) -> AllJudged<K> {
+/// Judges every event of a batch by the rows that are known to be there.
+pub(super) fn judge_all<K: EventKind>(
+    deliveries: &[Delivery],
+    examined: Vec<Examined<K>>,
+    known: &Known,
+) -> AllJudged<K> {
     let mut all = AllJudged { events: Vec::with_capacity(deliveries.len()), ignored: Vec::new() };
     for ((index, delivery), examined) in deliveries.iter().enumerate().zip(examined) {
         let replayed = delivery.replays.as_ref().map(|replays| replays.position);

@@ -46,11 +46,14 @@ impl Report {
 }
 
 impl Checked {
-    pub(super) fn new(name: &'static str) -> Self {
+    /// No difference so far.
+    #[must_use]
+    pub fn new(name: &'static str) -> Self {
         Checked { name, mended: 0, left: 0, differences: Vec::new() }
     }
 
-    pub(super) fn left(&mut self, differences: Vec<Difference>) {
+    /// Adds differences that stay.
+    pub fn left(&mut self, differences: Vec<Difference>) {
         self.left += differences.len() as u64;
         self.keep(differences, false);
     }

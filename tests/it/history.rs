@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use purser::intake::Origin;
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::support::views::{batch, view};
@@ -21,7 +22,12 @@ pub fn long_ago() -> DateTime<Utc> {
 /// Delivers a message with a view of each product, all from then, and says what became of them.
 pub async fn deliver(rig: &Rig, message: &str, products: &[&str], at: DateTime<Utc>) -> String {
     let events: Vec<_> = products.iter().map(|product| view(product, at.timestamp_millis() as f64)).collect();
-    let (mut delivery, told) = delivery_with(message.to_owned(), batch(&events).to_string().into(), Utc::now());
+    deliver_events(rig, message, &events).await
+}
+
+/// The same of any events.
+pub async fn deliver_events(rig: &Rig, message: &str, events: &[Value]) -> String {
+    let (mut delivery, told) = delivery_with(message.to_owned(), batch(events).to_string().into(), Utc::now());
     if let Origin::PubSub { attributes, .. } = &mut delivery.origin {
         *attributes = BTreeMap::from([("platform".to_owned(), "iOS".to_owned())]);
     }

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_file_counts_once() {
-        let files = question().files.repeat(2);
+        let files = [question().files, question().files].concat();
         assert!(Question { files, ..question() }.check().unwrap_err().contains("twice"));
     }
 

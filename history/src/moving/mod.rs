@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use crate::catalog;
 use crate::store::Store;
 use slice::Slice;
+pub(crate) use slice::{PATIENCE, midnight};
 
 /// For how long the ids of moved views are kept, from when the view first reached us: Pub/Sub delivers nothing again
 /// after 31 days.
@@ -58,7 +59,7 @@ pub async fn move_older(
             moved += rows;
             slice.from = last_at;
         }
-        catalog::moved(pool, slice::midnight(day) + TimeDelta::days(1)).await?;
+        catalog::moved(pool, midnight(day) + TimeDelta::days(1)).await?;
     }
     catalog::moved(pool, before).await?;
     Ok(moved)

@@ -11,14 +11,14 @@ use crate::catalog::{self, File};
 use crate::store::Store;
 use crate::views::{Rows, View, Writer, parts};
 
-/// Rows of a slice, at the most. A view of it that comes again waits for the transaction.
-const ROWS: i64 = 500_000;
+/// Rows of a slice, at the most. A worker to which a view of it comes again waits for the transaction, some seconds.
+const ROWS: i64 = 250_000;
 /// Bytes that are sorted at once, about.
 const CHUNK: usize = 96 << 20;
 
 /// What the transaction is told. It may take longer than one of a worker, whose own waits are limited: one of those
 /// who waits for a lock gives up after ten seconds. A frozen one must still end.
-const PATIENCE: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '5s';
+pub(crate) const PATIENCE: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '5s';
                         SET LOCAL idle_in_transaction_session_timeout = '2min'";
 
 /// The oldest rows of a day. An update by somebody else is waited for, and its result moved, by this statement or
@@ -84,7 +84,8 @@ pub(super) async fn views(pool: &PgPool, day: NaiveDate) -> sqlx::Result<u64> {
     Ok(views.unsigned_abs())
 }
 
-pub(super) fn midnight(day: NaiveDate) -> DateTime<Utc> {
+/// When a day begins.
+pub(crate) fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 

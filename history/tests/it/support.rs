@@ -24,6 +24,7 @@ pub const FIRST: &str = "2016-01-03";
 
 pub struct House {
     pub pool: PgPool,
+    pub url: String,
     pub store: Store,
     pub folder: TempDir,
     _database: TestDatabase,
@@ -40,7 +41,8 @@ impl House {
         let database = database.await;
         let folder = TempDir::new().unwrap();
         let store = Store::open(folder.path().to_str().unwrap()).unwrap();
-        House { pool: database::connect(database.url(), 10).unwrap(), store, folder, _database: database }
+        let url = database.url().to_owned();
+        House { pool: database::connect(&url, 10).unwrap(), url, store, folder, _database: database }
     }
 
     /// Puts so many views of a day into the table, spread over all of it, of a few products.

@@ -1,6 +1,7 @@
 //! A product view: who looked at which product, when, and on which platform. A message is an mParticle
 //! batch, which holds events of many types; those that are no product views are ignored.
 
+mod at_once;
 mod forget;
 mod history;
 mod insert;
@@ -104,6 +105,10 @@ impl EventKind for ProductView {
         let mpid = id(batch, "mpid");
         let read = |(index, event)| read(event, index, mpid.as_deref(), delivery);
         events.iter().enumerate().map(read).collect()
+    }
+
+    fn parse_at_once(payload: &[u8], delivery: &Delivery) -> Option<Vec<Reading<Self>>> {
+        at_once::parse(payload, delivery)
     }
 
     fn keys(json: &Json<'_>, position: u32) -> Vec<(&'static str, String)> {

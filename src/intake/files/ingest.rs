@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ingested::{self, Ingested, Place, Sha256, found};
+use super::ingested::{self, Ingested, Place, found};
 use super::progress::{FileReceipt, Progress, Saver, Tracker};
-use super::{Again, Contents, Object, Record, Summary};
+use super::{Again, Content, Contents, Object, Record, Summary};
 use crate::events::Kind;
-use crate::hex::hex;
-use crate::intake::{Delivery, Origin, Source};
+use crate::intake::{Delivery, Source};
 use crate::pipeline::Pipeline;
 use crate::pipeline::worker::BatchLimits;
 
@@ -25,6 +23,8 @@ pub trait Reporter: Send + Sync {
     fn found(&self, records: u64);
     /// So many more are.
     fn decided(&self, records: u64);
+    /// They were so many more bytes. Told by those who want to be known for their speed.
+    fn weighed(&self, _bytes: u64) {}
 }
 
 /// How files are ingested.
@@ -181,12 +181,9 @@ impl Feeder<'_> {
         let begin = if ingested.finished { 0 } else { ingested.committed_position };
         self.reporter.found(contents.records.saturating_sub(begin));
         let tracker = self.progress.track(Tracker::new(contents.sha256, contents.records, begin));
-        let file = FileInFlight {
-            name: &object.name,
-            tracker,
-            sha256: contents.sha256,
-            published_at: ingested.first_ingested_at,
-        };
+        let attributes = Arc::clone(&self.ingestion.attributes);
+        let (name, published_at) = (Arc::clone(&object.name), ingested.first_ingested_at);
+        let file = FileInFlight { content: Content::new(name, contents.sha256, published_at, attributes), tracker };
         match self.feed_records(object, &file, begin).await {
             Ok(()) => self.summary.ingested += 1,
             Err(_) if self.is_stopping() => {}
@@ -194,7 +191,7 @@ impl Feeder<'_> {
         }
     }
 
-    async fn feed_records(&self, object: &Object, file: &FileInFlight<'_>, begin: u64) -> anyhow::Result<()> {
+    async fn feed_records(&self, object: &Object, file: &FileInFlight, begin: u64) -> anyhow::Result<()> {
         let Pipeline { max_event_bytes, shutdown, .. } = &self.ingestion.pipeline;
         let mut records = object.records(*max_event_bytes, shutdown);
         let mut positions = 0..;
@@ -206,18 +203,17 @@ impl Feeder<'_> {
             }
         }
         let contents = records.finish().await?;
-        if contents.sha256 != file.sha256 {
+        if contents.sha256 != file.content.sha256 {
             file.tracker.changed();
         }
-        ensure!(contents.sha256 == file.sha256, "it was changed while it was read: ingest it again");
+        ensure!(contents.sha256 == file.content.sha256, "it was changed while it was read: ingest it again");
         file.tracker.read();
         Ok(())
     }
 
-    async fn deliver(&self, file: &FileInFlight<'_>, position: u64, record: Record) -> anyhow::Result<()> {
+    async fn deliver(&self, file: &FileInFlight, position: u64, record: Record) -> anyhow::Result<()> {
         let shutdown = &self.ingestion.pipeline.shutdown;
-        let (payload, too_large) = record.into_payload();
-        let kib = u32::try_from(payload.len() >> 10).unwrap_or(u32::MAX).saturating_add(IN_FLIGHT.1);
+        let kib = u32::try_from(record.kept() >> 10).unwrap_or(u32::MAX).saturating_add(IN_FLIGHT.1);
         let share = Arc::clone(&self.room).acquire_many_owned(kib.min(IN_FLIGHT.0 as u32));
         let share = shutdown.soft().run_until_cancelled(share).await.context("told to stop")??;
         let receipt = FileReceipt {
@@ -226,20 +222,7 @@ impl Feeder<'_> {
             position,
             _share: share,
         };
-        let delivery = Delivery {
-            id: format!("file:{}#{position}", hex(&file.sha256)),
-            payload,
-            published_at: file.published_at,
-            received_at: Utc::now(),
-            origin: Origin::File {
-                object: Arc::clone(file.name),
-                record: position + 1,
-                attributes: Arc::clone(&self.ingestion.attributes),
-                too_large,
-            },
-            replays: None,
-            receipt: Box::new(receipt),
-        };
+        let delivery = file.content.delivery(position, record, Box::new(receipt));
         let sent = shutdown.soft().run_until_cancelled(self.deliveries.send(delivery)).await.context("told to stop")?;
         sent.ok().context("the worker has ended")
     }
@@ -254,9 +237,7 @@ impl Feeder<'_> {
     }
 }
 
-struct FileInFlight<'f> {
-    name: &'f Arc<str>,
+struct FileInFlight {
+    content: Content,
     tracker: Arc<Tracker>,
-    sha256: Sha256,
-    published_at: DateTime<Utc>,
 }

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::progress::Saved;
 use super::{Contents, Object};
 
 /// A hash of the decompressed bytes of a file.
-pub(super) type Sha256 = [u8; 32];
+pub type Sha256 = [u8; 32];
 
 /// Where the events of a content go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// Into the table of their kind.
     Table,
     /// Into files beside the database.
@@ -21,40 +21,54 @@ pub(super) enum Place {
 }
 
 /// A content that is about to be ingested.
-pub(super) struct Found<'f> {
-    pub(super) sha256: Sha256,
-    pub(super) path: &'f str,
-    pub(super) records: u64,
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'f> {
+    /// What makes it the same.
+    pub sha256: Sha256,
+    /// The name under which it was found.
+    pub path: &'f str,
+    /// How many records it holds.
+    pub records: u64,
+}
+
+impl<'f> Found<'f> {
+    /// The content of this file.
+    #[must_use]
+    pub fn of(object: &'f Object, contents: &Contents) -> Self {
+        Found { sha256: contents.sha256, path: &object.name, records: contents.records }
+    }
 }
 
 /// The contents of these files.
 pub(super) fn found(group: &[(Object, Contents)]) -> Vec<Found<'_>> {
-    group
-        .iter()
-        .map(|(object, contents)| Found { sha256: contents.sha256, path: &object.name, records: contents.records })
-        .collect()
+    group.iter().map(|(object, contents)| Found::of(object, contents)).collect()
 }
 
 /// What is known of a content.
 #[derive(Debug, Clone)]
-pub(super) struct Ingested {
+pub struct Ingested {
     /// Under which name it was seen first.
-    pub(super) path: String,
-    pub(super) first_ingested_at: DateTime<Utc>,
+    pub path: String,
+    /// When that was.
+    pub first_ingested_at: DateTime<Utc>,
     /// The lowest position that may not have been committed.
-    pub(super) committed_position: u64,
-    pub(super) finished: bool,
+    pub committed_position: u64,
+    /// All of it is committed.
+    pub finished: bool,
     /// Where its events go, from the first to the last.
-    pub(super) place: Place,
+    pub place: Place,
     /// Product views of it may have been moved out of their table for so long that nothing tells any more that they
     /// were there.
-    pub(super) ids_may_be_gone: bool,
+    pub ids_may_be_gone: bool,
 }
 
 type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool, bool, bool);
 
 /// Notes that the contents that are new go there, and tells what is known of each, new or not.
-pub(super) async fn register(
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn register(
     pool: &PgPool,
     kind: &str,
     place: Place,
@@ -91,7 +105,10 @@ pub(super) async fn register(
 }
 
 /// The paths under which other bytes were ingested before, where the bytes of now are new.
-pub(super) async fn changed(pool: &PgPool, kind: &str, found: &[Found<'_>]) -> sqlx::Result<HashSet<String>> {
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn changed(pool: &PgPool, kind: &str, found: &[Found<'_>]) -> sqlx::Result<HashSet<String>> {
     let hashes: Vec<&[u8]> = found.iter().map(|found| found.sha256.as_slice()).collect();
     let paths: Vec<&str> = found.iter().map(|found| found.path).collect();
     let paths: Vec<String> = sqlx::query_scalar(
@@ -122,6 +139,39 @@ pub(super) async fn save(pool: &PgPool, kind: &str, saved: &[Saved]) -> sqlx::Re
     );
     update.bind(kind).bind(hashes).bind(positions).bind(finished).execute(pool).await?;
     Ok(())
+}
+
+/// How far a transaction brings a content that goes into the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance {
+    /// Which.
+    pub sha256: Sha256,
+    /// Where it is known to stand.
+    pub from: u64,
+    /// Every record before this position is decided by this transaction, or was before.
+    pub to: u64,
+    /// That was the last.
+    pub finished: bool,
+}
+
+/// Notes how far contents have come. `false` when one of them does not stand where it did, because somebody else
+/// works on it: then the transaction is to be rolled back.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn advance(conn: &mut PgConnection, kind: &str, contents: &[Advance]) -> sqlx::Result<bool> {
+    let update = sqlx::query(
+        "UPDATE ingested_files AS file
+         SET committed_position = advance.position, finished_at = CASE WHEN advance.finished THEN now() END
+         FROM UNNEST($2::bytea[], $3::int8[], $4::int8[], $5::bool[]) AS advance (sha256, stood, position, finished)
+         WHERE file.kind = $1 AND file.sha256 = advance.sha256 AND file.committed_position = advance.stood
+           AND file.finished_at IS NULL AND file.into_history",
+    );
+    let update = update.bind(kind).bind(contents.iter().map(|content| content.sha256.as_slice()).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| stored(content.from)).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| stored(content.to)).collect::<Vec<_>>());
+    let update = update.bind(contents.iter().map(|content| content.finished).collect::<Vec<_>>());
+    Ok(update.execute(conn).await?.rows_affected() == contents.len() as u64)
 }
 
 fn stored(count: u64) -> i64 {

@@ -5,11 +5,12 @@
 //! `scanner` or `csv` (where a record begins and ends) → [`Record`]. [`ingest()`] sends the records into the pipeline and remembers, in
 //! `ingested_files`, how far it came.
 
+mod content;
 mod csv;
 mod decompress;
 mod form;
 mod ingest;
-mod ingested;
+pub mod ingested;
 mod progress;
 mod read;
 mod record;
@@ -18,11 +19,12 @@ mod source;
 mod structure;
 mod summary;
 
+pub use content::Content;
 pub use decompress::decompressed;
 pub use form::{Csv, Form};
 pub use ingest::{Ingestion, Reporter, ingest};
 pub use progress::Counts;
-pub use read::{Contents, Records, read_records};
+pub use read::{Contents, Kept, Records, read_records};
 pub use record::Record;
 pub use source::{Object, list};
 pub use summary::{Again, Summary};

@@ -31,13 +31,25 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, outcome: &Outcome) {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Stored { .. } => self.stored += 1,
             Outcome::Duplicate { .. } => self.duplicate += 1,
             Outcome::Rejected(letter) => *self.rejected.entry(letter.reason).or_default() += 1,
             Outcome::RejectedBefore(letter) => *self.rejected_before.entry(letter.reason).or_default() += 1,
             Outcome::Ignored => self.ignored += 1,
+        }
+    }
+
+    /// Counts what is counted there.
+    pub fn add_all(&mut self, other: &Counts) {
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        self.ignored += other.ignored;
+        for (all, more) in [(&mut self.rejected, &other.rejected), (&mut self.rejected_before, &other.rejected_before)]
+        {
+            more.iter().for_each(|(reason, count)| *all.entry(*reason).or_default() += count);
         }
     }
 }

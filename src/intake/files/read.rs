@@ -1,10 +1,11 @@
 //! A file read to its end: its records, and what it is.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::csv::Rows;
@@ -50,6 +51,28 @@ impl Records {
     }
 }
 
+/// The records of a small file, and their share of the memory for such.
+#[derive(Debug)]
+pub struct Kept {
+    /// In order.
+    pub records: Vec<Record>,
+    share: Option<OwnedSemaphorePermit>,
+}
+
+impl Kept {
+    /// Keeps more records, unless there is no room for them.
+    fn keep(mut self, mut records: Vec<Record>, room: &Arc<Semaphore>) -> Option<Self> {
+        let bytes: usize = records.iter().map(|record| record.kept() + size_of::<[Record; 3]>()).sum();
+        let share = Arc::clone(room).try_acquire_many_owned(u32::try_from(bytes.div_ceil(1 << 10)).ok()?).ok()?;
+        match &mut self.share {
+            Some(all) => all.merge(share),
+            none => *none = Some(share),
+        }
+        self.records.append(&mut records);
+        Some(self)
+    }
+}
+
 impl Object {
     /// Reads the records. None above `limit` bytes is kept.
     #[must_use]
@@ -65,6 +88,33 @@ impl Object {
     /// When it cannot be read.
     pub async fn survey(&self, shutdown: &Shutdown) -> io::Result<Contents> {
         self.read(CHUNK, shutdown, |_| Ok(())).await?
+    }
+
+    /// Reads the file to its end, to say what it holds, and keeps its records where there is room for them, in KiB:
+    /// then it need not be read again. None above `limit` bytes is kept.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn survey_and_keep(
+        &self,
+        limit: usize,
+        room: &Arc<Semaphore>,
+        shutdown: &Shutdown,
+    ) -> io::Result<(Contents, Option<Kept>)> {
+        let (sender, mut chunks) = mpsc::channel(4);
+        let reading = self.read(limit, shutdown, move |records| {
+            // Nobody takes them any more when there is no room: the rest is only looked at.
+            let _ = sender.blocking_send(records);
+            Ok(())
+        });
+        let mut kept = Some(Kept { records: Vec::new(), share: None });
+        while let Some(records) = chunks.recv().await {
+            kept = kept.and_then(|kept| kept.keep(records, room));
+            if kept.is_none() {
+                chunks.close();
+            }
+        }
+        Ok((reading.await??, kept))
     }
 
     fn read(

@@ -15,6 +15,15 @@ pub enum Record {
 }
 
 impl Record {
+    /// How many of its bytes are held.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        match self {
+            Record::Whole(bytes) => bytes.len(),
+            Record::TooLarge(_) => 0,
+        }
+    }
+
     /// The payload of its delivery, empty where the record stays in its file, and what is known of it then.
     #[must_use]
     pub fn into_payload(self) -> (Bytes, Option<TooLarge>) {

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::breaker::Tally;
-use crate::events::{ContentHash, EventKind};
+use crate::events::{ContentHash, EventKind, is_stored_as};
 use crate::intake::Delivery;
 use crate::pipeline::borrowed::Borrowed;
 use crate::pipeline::dead_letter;
@@ -42,11 +42,11 @@ pub(super) async fn appraise<K: EventKind>(
                     accepted += 1;
                     false
                 }
-                Entry::Occupied(taken) => *taken.get() != K::content_hash(row),
+                Entry::Occupied(taken) => !is_stored_as(*taken.get(), K::content_hash(row)),
             },
             Err(_) => {
                 let standing = event.key.as_ref().and_then(|key| stored.get(key));
-                standing.is_none() || standing != event.content.as_ref()
+                !standing.zip(event.content).is_some_and(|(stored, content)| is_stored_as(*stored, content))
             }
         };
         if refused {

@@ -120,6 +120,13 @@ impl DeadLetter {
         letter
     }
 
+    /// The memory that it takes, about.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        // Its errors stand in the record, too.
+        size_of::<Self>() + 2 * self.record.len() + self.payload.as_ref().map_or(0, Bytes::len)
+    }
+
     fn codes(&self) -> Vec<&'static str> {
         let codes: BTreeSet<Code> = self.errors.iter().map(|error| error.code).collect();
         codes.into_iter().map(Code::as_str).collect()

@@ -13,6 +13,7 @@ use super::decode::Json;
 use super::verdict::{Code, Violation};
 
 pub use place::Place;
+pub use texts::instant_of_millis;
 
 /// One object of an event, and where it stands.
 #[derive(Debug, Clone, Copy)]

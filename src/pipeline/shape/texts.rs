@@ -42,8 +42,7 @@ impl<'j> Object<'j> {
         let instant = self.read(name, expected, violations, |value| {
             let micros = match value {
                 Json::Whole(millis) => millis.checked_mul(1000).and_then(|micros| i64::try_from(micros).ok()),
-                // Saturates, and what is that far away is no time.
-                Json::Float(millis) => Some((millis * 1000.0).floor() as i64),
+                Json::Float(millis) => return instant_of_millis(*millis).ok_or(Code::Range),
                 _ => return Err(Code::WrongType),
             };
             micros.and_then(DateTime::from_timestamp_micros).ok_or(Code::Range)
@@ -109,6 +108,13 @@ impl<'j> Object<'j> {
             },
         )
     }
+}
+
+/// A time in milliseconds since 1970. Finer than a microsecond is cut off.
+#[must_use]
+pub fn instant_of_millis(millis: f64) -> Option<DateTime<Utc>> {
+    // Saturates, and what is that far away is no time.
+    DateTime::from_timestamp_micros((millis * 1000.0).floor() as i64)
 }
 
 fn rfc3339(instant: DateTime<Utc>) -> String {

@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::LETTERS;
+use crate::history::{deliver_events, move_out};
 use crate::support::stack::eventually;
+use crate::support::views::view;
 use crate::support::{Rig, delivery, shop};
 
 /// A pipeline behind a breaker that takes ten events seriously.
@@ -101,4 +103,21 @@ async fn events_with_ids_that_are_taken_are_recognised_while_they_are_held() {
     assert_eq!(guarded.rig.number(LETTERS).await, 30);
     guarded.pipeline.shutdown.stop();
     held.await.unwrap();
+}
+
+/// Of a view that was moved nothing but the id is known: that it comes again is no conflict.
+#[tokio::test]
+async fn what_was_moved_is_not_new_when_it_comes_again() {
+    let guarded = Guarded::new().await;
+    let impossible = (0..20).map(|_| view("1", 0.0));
+    let events: Vec<_> = impossible.chain((0..19).map(|_| view("moved", 1.5e12))).collect();
+    let words = |first: &str, then: &str| [vec![first; 20], vec![then; 19]].concat().join(", ");
+    assert_eq!(deliver_events(&guarded.rig, "one", &events).await, words("shape", "stored"));
+    move_out(&mut guarded.rig.pool().acquire().await.unwrap(), "moved", "one").await;
+
+    let mut behind = Rig::on(&guarded.rig.url);
+    behind.pipeline = guarded.pipeline.clone();
+    let again = tokio::time::timeout(Duration::from_secs(30), deliver_events(&behind, "one", &events));
+    assert_eq!(again.await.expect("it is not held"), words("shape again", "duplicate"));
+    guarded.rig.assert_accounts_agree().await;
 }
