@@ -77,7 +77,7 @@ impl Question {
 /// The first whole microsecond that is not before an instant. Views have whole ones: for them, and for the buckets
 /// that they are in, it is the same instant.
 fn next_us(at: DateTime<Utc>) -> i64 {
-    at.timestamp_micros() + i64::from(at.timestamp_subsec_nanos() % 1000 > 0)
+    at.timestamp_micros() + i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1000))
 }
 
 /// Whether a path leads to a file below the store.

@@ -156,7 +156,7 @@ async fn differences(days: &Days) -> String {
 #[test]
 fn rates_are_those_of_the_views_wherever_these_stand() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = Config { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 12, max_shrink_iters: 20, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&days(), |days| {
         let wrong = runtime.block_on(differences(&days));
         proptest::prop_assert!(wrong.is_empty(), "{}", wrong);

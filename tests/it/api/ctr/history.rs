@@ -153,6 +153,15 @@ async fn the_files_that_overlap_with_the_period_are_asked_for_and_no_others() {
     assert_eq!(files(day("02T00:00:00", "03T00:00:00", "")).await, [0; 0]);
     assert_eq!(files(day("04T01:00:00", "04T02:00:00", "&tz=Asia/Kathmandu")).await, [1]);
 
+    let noon = "INSERT INTO product_views (id, occurred_at, received_at, platform, product)
+                VALUES (gen_random_uuid(), '2016-01-10 12:00Z', now(), 'iOS', 'a')";
+    service.run(noon).await;
+    engine.take(service.rig.pool(), "2016-02-01T00:00:00Z".parse().unwrap()).await;
+    assert_eq!(files(day("10T00:00:00", "10T12:00:00", "")).await, [0; 0]);
+    assert_eq!(files(day("10T00:00:00", "10T12:00:01", "")).await, [1]);
+    assert_eq!(files(day("10T12:00:00", "11T00:00:00", "")).await, [1]);
+    assert_eq!(files(day("10T12:00:01", "11T00:00:00", "")).await, [0; 0]);
+
     service.run("UPDATE history_files SET removed_at = now() WHERE platform = 'Android'").await;
     assert_eq!(files(day("03T00:00:00", "05T00:00:00", "")).await, [2]);
 }
