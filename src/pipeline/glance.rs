@@ -33,7 +33,7 @@ impl<'p> Glance<'p> {
     }
 
     /// The first byte of the next value.
-    pub fn next(&mut self) -> Option<u8> {
+    pub fn peek(&mut self) -> Option<u8> {
         self.space();
         self.byte()
     }
@@ -54,13 +54,13 @@ impl<'p> Glance<'p> {
 
     fn items(&mut self, open: u8, close: u8, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take(open)?;
-        if self.next()? == close {
+        if self.peek()? == close {
             self.at += 1;
             return Some(());
         }
         loop {
             item(self)?;
-            let byte = self.next()?;
+            let byte = self.peek()?;
             self.at += 1;
             match byte {
                 b',' => {}
@@ -111,7 +111,7 @@ impl<'p> Glance<'p> {
     }
 
     fn skip_to(&mut self, deepest: usize) -> Option<()> {
-        match self.next()? {
+        match self.peek()? {
             b'"' => self.string().map(drop),
             b'{' => self.object(|glance, _| glance.skip_to(deepest.checked_sub(1)?)),
             b'[' => self.array(|glance| glance.skip_to(deepest.checked_sub(1)?)),

@@ -98,7 +98,7 @@ fn read_product<'p>(glance: &mut Glance<'p>) -> Option<Option<&'p str>> {
 
 /// An id: a text of fit length, a whole number as it is written, or none. Others are rare.
 fn id<'p>(glance: &mut Glance<'p>) -> Option<Option<&'p str>> {
-    match glance.next()? {
+    match glance.peek()? {
         b'"' => glance.string().filter(|text| (1..=ID_BYTES).contains(&text.len())).map(Some),
         b'n' => glance.null().map(|()| None),
         _ => glance.number().filter(|number| is_whole(number)).map(Some),
