@@ -2,9 +2,9 @@
 
 mod compact;
 mod executor;
+mod forget;
 mod scheduler;
 mod serve;
-mod forget;
 mod verify;
 
 use std::process::ExitCode;
