@@ -43,6 +43,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "what a failed test is read by")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
