@@ -56,7 +56,7 @@ fn ranks(texts: &StringArray) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Array as _, ArrayRef, Int64Array};
+    use datafusion::arrow::array::{ArrayRef, Int64Array};
     use datafusion::arrow::compute::{SortColumn, lexsort_to_indices, take};
     use std::sync::Arc;
     use uuid::Uuid;
