@@ -1,7 +1,7 @@
 //! Raw JSON into files of the history.
 //!
-//! The way of a record: [`plan`] (which files, and how far each has come) → [`chunk`] (its records, in order) →
-//! [`judge`] (by the rules of all product views, on all cores) → [`slice`] (gathered, as columns) → [`write`] (sorted,
+//! The way of a record: `plan` (which files, and how far each has come) → `chunk` (its records, in order) →
+//! `judge` (by the rules of all product views, on all cores) → `slice` (gathered, as columns) → `write` (sorted,
 //! into files, and committed). What one transaction commits are the records of each file up to some place: a run that
 //! is killed has committed whole slices, and the next one goes on behind them.
 
