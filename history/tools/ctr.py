@@ -104,7 +104,7 @@ def fetched(database, copy, file):
     with open(file, "w") as written:
         written.write(psql(database, "-c", copy))
     columns = "{'occurred_at': 'TIMESTAMPTZ', 'platform': 'VARCHAR', 'product': 'VARCHAR'}"
-    return f"SELECT * FROM read_csv({quoted(file)}, header = false, quote = '\"', columns = {columns})"
+    return f"SELECT * FROM read_csv({quoted(file)}, auto_detect = false, delim = ',', quote = '\"', columns = {columns})"
 
 
 def ask(arguments):

@@ -65,6 +65,8 @@ fn configured(args: &Args) -> anyhow::Result<SchedulerConfig> {
         bind_port: args.addr.port(),
         executor_timeout_seconds: args.executor_timeout_seconds,
         expire_dead_executor_interval_seconds: LOOK_SECONDS,
+        // One that is told to stop finishes what it has, for as long as it stays.
+        executor_termination_grace_period: Shutdown::GRACE.as_secs(),
         no_executors_grace_period_seconds: GRACE_SECONDS.max(args.executor_timeout_seconds),
         finished_job_state_clean_up_interval_seconds: MEMORY_SECONDS,
         grpc_server_max_decoding_message_size: MESSAGE_BYTES,

@@ -36,13 +36,13 @@ pub(super) struct Args {
     #[arg(long, env = "HISTORY_PARTS")]
     parts: Option<NonZeroUsize>,
     /// Questions that are worked on at once
-    #[arg(long, env = "HISTORY_QUESTIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "HISTORY_QUESTIONS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     questions: u16,
     /// Seconds that a question waits for its turn
     #[arg(long, env = "HISTORY_PATIENCE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
     patience_seconds: u64,
     /// Seconds after which a question is given up that has no answer yet
-    #[arg(long, env = "HISTORY_TIMEOUT_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "HISTORY_TIMEOUT_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout_seconds: u64,
     /// Connections at once, at the most
     #[arg(long, env = "HISTORY_CONNECTIONS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
@@ -56,6 +56,9 @@ const PARTS: usize = 16;
 
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.addr).await.with_context(|| format!("HISTORY_ADDR {}", args.addr))?;
+    if args.token.is_none() && !args.addr.ip().is_loopback() {
+        tracing::warn!("whoever reaches {} may ask: HISTORY_TOKEN is not set", args.addr);
+    }
     tracing::info!(?args, "answering questions at http://{}", listener.local_addr()?);
     let limits = Limits { connections: args.connections.into(), ..Limits::default() };
     let router = router(service(args)?);

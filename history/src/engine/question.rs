@@ -35,6 +35,8 @@ pub struct File {
     pub bytes: u64,
 }
 
+/// More files than many years have.
+const FILES: usize = 100_000;
 /// The longest path of an object.
 const PATH_BYTES: usize = 1024;
 
@@ -52,6 +54,14 @@ impl Question {
         }
         if self.bucket_us < 1 {
             return Err(format!("bucket_us: {} is not positive", self.bucket_us));
+        }
+        if self.files.len() > FILES {
+            return Err(format!("files: more than {FILES}"));
+        }
+        // What the files are cut by is their sum.
+        let add = |sum: i64, file: &File| sum.checked_add(i64::try_from(file.bytes).ok()?);
+        if self.files.iter().try_fold(0, add).is_none() {
+            return Err("files: so many bytes no store has".to_owned());
         }
         let mut paths = HashSet::new();
         for File { path, .. } in &self.files {
@@ -116,6 +126,15 @@ mod tests {
         {
             let files = vec![File { path: path.to_owned(), bytes: 1 }];
             assert!(Question { files, ..question() }.check().is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn sizes_do_not_overflow() {
+        let file = |name: &str, bytes| File { path: format!("{name}.parquet"), bytes };
+        for sizes in [[1 << 63, 0], [1 << 62, 1 << 62], [u64::MAX, 1]] {
+            let files = vec![file("a", sizes[0]), file("b", sizes[1])];
+            assert!(Question { files, ..question() }.check().unwrap_err().contains("bytes"));
         }
     }
 

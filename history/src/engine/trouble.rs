@@ -39,6 +39,8 @@ impl fmt::Display for Trouble {
 
 const MISSING: &str = "a file of the question is not in the store: the history has changed, ask again";
 const STORE: &str = "the store of the history, or a file in it, cannot be read at the moment";
+/// How DataFusion says it, also from an executor, whose errors arrive as text.
+const EXHAUSTED: &str = "Resources exhausted";
 const MEMORY: &str = "there is not enough memory for this question at the moment";
 
 impl From<DataFusionError> for Trouble {
@@ -54,6 +56,7 @@ impl From<DataFusionError> for Trouble {
             DataFusionError::ObjectStore(cause) if matches!(**cause, ObjectError::NotFound { .. }) => {
                 Trouble::away(MISSING, error)
             }
+            root if root.to_string().contains(EXHAUSTED) => Trouble::away(MEMORY, error),
             // Where an error has crossed the reader of Parquet files or the network, its text is all that is left.
             root if root.to_string().contains("not found") => Trouble::away(MISSING, error),
             _ => Trouble::away(STORE, error),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::redirect::Policy;
@@ -48,9 +48,13 @@ impl History {
     pub fn new(config: &HistoryConfig, metrics: Arc<Metrics>) -> anyhow::Result<Option<Self>> {
         let Some(url) = &config.history_url else { return Ok(None) };
         let address = address(url).context("HISTORY_URL (--history-url) cannot be used")?;
+        if let Some(token) = &config.history_token {
+            HeaderValue::from_str(token.expose()).context("HISTORY_TOKEN (--history-token) cannot be sent")?;
+        }
         // A connection of its own for each question: one that is kept may be dead by the next.
         let client = Client::builder().connect_timeout(CONNECT).redirect(Policy::none()).pool_max_idle_per_host(0);
-        let client = client.build().context("the history cannot be asked")?;
+        // It is a neighbour: a proxy is for the world outside.
+        let client = client.no_proxy().build().context("the history cannot be asked")?;
         Ok(Some(History { client, address, token: config.history_token.clone(), silence: SILENCE, metrics }))
     }
 

@@ -208,6 +208,7 @@ async fn at_the_most(pool: &PgPool, question: &Question, limit: usize) -> sqlx::
                      LIMIT $5) AS bought)
               + (SELECT coalesce(sum(rows), 0)::int8 FROM history_files
                  WHERE removed_at IS NULL AND last_at >= $1 AND first_at < $2
+                     AND day BETWEEN ($1 AT TIME ZONE 'UTC')::date AND ($2 AT TIME ZONE 'UTC')::date
                      AND ($4::text IS NULL OR platform = $4))",
     );
     let counted = counted.bind(start).bind(end).bind(product).bind(platform).bind(limit as i64);
