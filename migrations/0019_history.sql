@@ -3,12 +3,14 @@
 
 CREATE TABLE history (
     one          boolean PRIMARY KEY DEFAULT true CHECK (one),
+    id           uuid NOT NULL DEFAULT gen_random_uuid(),
     url          text NOT NULL,
     moved_before timestamptz
 );
 
 COMMENT ON TABLE history IS 'One row, once there is a history.';
 COMMENT ON COLUMN history.one IS 'True: there is one row at the most.';
+COMMENT ON COLUMN history.id IS 'What its store is marked with: files that this database does not know are only deleted where they are its own.';
 COMMENT ON COLUMN history.url IS 'Where its files are: the paths of history_files are relative to it.';
 COMMENT ON COLUMN history.moved_before IS 'Product views from before this were moved out of product_views; those that came later than the move stay until the next. A whole day; it never goes back. Null while none were moved.';
 

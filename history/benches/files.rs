@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Args) {
     let store = Store::open(&args.to).unwrap();
     let pool = database::connect(&args.database, 2).unwrap();
     database::migrate(&pool).await.unwrap();
-    catalog::settle(&pool, store.url()).await.unwrap();
+    catalog::settle(&pool, &store).await.unwrap();
     let write = |part| {
         let (store, seed) = (store.clone(), args.seed);
         async move { tokio::spawn(write(store, seed, part)).await.unwrap() }

@@ -4,11 +4,12 @@
 //! object is written, and durable, before the first, and deleted an hour after the second at the earliest, so that a
 //! question that found the row finds the object.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
-use url::Url;
 use uuid::Uuid;
+
+use crate::store::Store;
 
 /// A file with views of one platform and one day.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -34,16 +35,17 @@ pub struct File {
 /// The columns of [`File`], in its order.
 pub const COLUMNS: &str = "path, platform, day, rows, bytes, first_at, last_at, ids";
 
-/// Notes where the history is, once; from then on it is there.
+/// Notes where the history is, and in its store whose it is, once; from then on it is there.
 ///
 /// # Errors
-/// When it is somewhere else, or the database cannot be asked.
-pub async fn settle(pool: &PgPool, url: &Url) -> anyhow::Result<()> {
+/// When it is somewhere else, or the store is that of another database, or one of the two cannot be asked.
+pub async fn settle(pool: &PgPool, store: &Store) -> anyhow::Result<()> {
+    let url = store.url().as_str();
     let insert = "INSERT INTO history (url) VALUES ($1) ON CONFLICT (one) DO NOTHING";
-    sqlx::query(insert).bind(url.as_str()).execute(pool).await?;
-    let there = self::url(pool).await?.context("the history was removed a moment ago")?;
-    ensure!(there == url.as_str(), "the history of this database is at {there}, not at {url}");
-    Ok(())
+    sqlx::query(insert).bind(url).execute(pool).await?;
+    let (there, id): (String, Uuid) = sqlx::query_as("SELECT url, id FROM history").fetch_one(pool).await?;
+    ensure!(there == url, "the history of this database is at {there}, not at {url}");
+    store.claim(id).await
 }
 
 /// Where the history is, if there is one.

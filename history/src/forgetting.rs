@@ -36,7 +36,7 @@ pub async fn forget(pool: &PgPool, store: &Store, shutdown: &Shutdown, reporter:
     if noted.is_empty() {
         return Ok(0);
     }
-    catalog::settle(pool, store.url()).await?;
+    catalog::settle(pool, store).await?;
     let people = noted.iter().map(|noted| (noted.id.clone(), noted.pseudonym.to_string())).collect();
     let rewrite = Rewrite { pool, store, reader: Reader::open(store)? };
     let mut search = Search { rewrite, people, clean: HashSet::new(), rewritten: 0, shutdown, reporter };

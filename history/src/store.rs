@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
 use purser::blob::Blob;
 use url::Url;
+use uuid::Uuid;
 
 /// The store of the history. Clones share it.
 #[derive(Debug, Clone)]
@@ -12,6 +14,9 @@ pub struct Store {
     blob: Blob,
     url: Url,
 }
+
+/// The object that says whose history the store holds.
+const MARK: &str = "history.id";
 
 impl Store {
     /// Opens `file:///…`, `gs://…`, `s3://…`, `az://…`, or a folder, which is made when missing. Credentials of
@@ -30,6 +35,23 @@ impl Store {
             Ok(Store { blob, url: url.context("no folder")? })
         };
         open().with_context(|| format!("the history at {address} cannot be used"))
+    }
+
+    /// Marks the store as that of this history, unless it is marked.
+    ///
+    /// # Errors
+    /// When it is marked as that of another, or does not work.
+    pub async fn claim(&self, history: Uuid) -> anyhow::Result<()> {
+        let mark = Bytes::from(format!("{history}\n"));
+        let found = match self.blob.find(MARK).await? {
+            Some(found) => found,
+            None => {
+                self.blob.put(MARK, mark.clone()).await?;
+                mark.clone()
+            }
+        };
+        ensure!(found == mark, "{} is the history of another database", self.url);
+        Ok(())
     }
 
     /// Its address, in one spelling, with a slash at its end: what `history.url` holds.

@@ -36,7 +36,7 @@ pub struct Tidied {
 /// # Errors
 /// When the history is elsewhere; when database or store do not work: what was deleted by then is.
 pub async fn tidy(pool: &PgPool, store: &Store) -> anyhow::Result<Tidied> {
-    catalog::settle(pool, store.url()).await?;
+    catalog::settle(pool, store).await?;
     let files = removed(pool, store).await?;
     let orphans = orphans(pool, store).await?;
     let delete = "DELETE FROM moved_product_views

@@ -1,6 +1,6 @@
 //! The history: each view in one place, and every file of the catalog in the store. Only where there is a history.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -74,6 +74,7 @@ impl Verifier {
         let mut differences: Vec<Difference> = files.into_iter().filter_map(difference).collect();
         let paths: Vec<&str> = differences.iter().map(|difference| difference.place.as_str()).collect();
         let counting: Vec<String> = sqlx::query_scalar(STILL_COUNTS).bind(paths).fetch_all(&self.pool).await?;
+        let counting: HashSet<String> = counting.into_iter().collect();
         differences.retain(|difference| counting.contains(&difference.place));
         Ok(differences)
     }

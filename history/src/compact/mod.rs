@@ -83,15 +83,15 @@ impl Default for Limits {
 /// # Errors
 /// When the database or the store does not do its part. What was committed by then stays; the next run goes on behind.
 pub async fn compact(compaction: &Compaction, objects: Vec<Object>) -> anyhow::Result<Summary> {
-    catalog::settle(&compaction.pool, compaction.store.url()).await?;
+    catalog::settle(&compaction.pool, &compaction.store).await?;
     let expired_before = expired_before(&compaction.pool).await?;
     let (sender, files) = mpsc::channel(plan::GROUP);
     let planning = AbortOnDropHandle::new(tokio::spawn(plan::plan(compaction.clone(), objects, sender)));
     let mut summary = Summary::default();
     let gathered = gather(compaction, expired_before, files, &mut summary).await;
-    let planned = planning.await.context("looking at the files panicked")?;
+    // Where nothing can be kept, the rest need not be looked at.
     gathered?;
-    summary.add(planned?);
+    summary.add(planning.await.context("looking at the files panicked")??);
     summary.interrupted = compaction.shutdown.soft().is_cancelled();
     Ok(summary)
 }

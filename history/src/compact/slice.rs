@@ -81,7 +81,9 @@ impl Slice {
     }
 
     pub(super) fn is_full(&self, limits: Limits) -> bool {
-        self.rows.bytes() >= limits.views || self.letter_bytes >= limits.letters || self.files.len() >= FILES
+        let of_views = self.rows.bytes() >= limits.views || self.letter_bytes >= limits.letters;
+        // Also where hardly anything is a view, a killed run is not to begin anew.
+        of_views || self.files.len() >= FILES || self.bytes >= INPUT || self.ignored >= IGNORED
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -106,3 +108,7 @@ impl Slice {
 
 /// The most files that share a commit.
 const FILES: usize = 10_000;
+/// The most bytes of input that do.
+const INPUT: u64 = 4 << 30;
+/// The most events that are none of ours: the ledger counts them.
+const IGNORED: u64 = 10_000_000;

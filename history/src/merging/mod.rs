@@ -22,6 +22,8 @@ pub use rewrite::{Kept, Rewrite};
 const SMALL: i64 = 64 << 20;
 /// Files that are read side by side, at the most.
 const AT_ONCE: i64 = 16;
+/// And their bytes: a row group of each is held. Two small ones are always fewer.
+const AT_ONCE_BYTES: i64 = 2 * SMALL;
 
 /// Leaves out of files what has expired, merges small files, and says how many files went into others, or went
 /// altogether. May be interrupted anywhere, and may be done by several at once.
@@ -35,7 +37,7 @@ pub async fn merge_small(
     shutdown: &Shutdown,
     reporter: &dyn Reporter,
 ) -> anyhow::Result<u64> {
-    catalog::settle(pool, store.url()).await?;
+    catalog::settle(pool, store).await?;
     let rewrite = Rewrite { pool, store, reader: Reader::open(store)? };
     let mut merged = expired::leave_out(&rewrite, shutdown).await?;
     for (platform, day) in fragmented(pool).await? {
@@ -76,5 +78,11 @@ async fn smallest(pool: &PgPool, platform: &str, day: NaiveDate) -> sqlx::Result
          WHERE removed_at IS NULL AND bytes < $1 AND platform = $2 AND day = $3 ORDER BY bytes, path LIMIT $4"
     );
     let select = sqlx::query_as(AssertSqlSafe(select)).bind(SMALL).bind(platform).bind(day).bind(AT_ONCE);
-    select.fetch_all(pool).await
+    let mut files: Vec<File> = select.fetch_all(pool).await?;
+    let mut bytes = 0;
+    files.retain(|file| {
+        bytes += file.bytes;
+        bytes <= AT_ONCE_BYTES
+    });
+    Ok(files)
 }

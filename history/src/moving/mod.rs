@@ -44,7 +44,7 @@ pub async fn move_older(
 ) -> anyhow::Result<u64> {
     ensure!(before.time() == NaiveTime::MIN, "{before} is no midnight");
     ensure!(before <= Utc::now() - YOUNGEST, "views that are younger than a day are not moved");
-    catalog::settle(pool, store.url()).await?;
+    catalog::settle(pool, store).await?;
     let mut moved = 0;
     while let Some(day) = oldest(pool, before).await? {
         reporter.found(slice::views(pool, day).await?);
@@ -82,8 +82,8 @@ async fn patiently(pool: &PgPool, store: &Store, slice: &Slice) -> anyhow::Resul
     slice.do_move(pool, store).await
 }
 
-/// It waited too long for a lock, or ran into a deadlock: nothing was done.
+/// It waited too long for a lock, ran into a deadlock, or was ended for having held others up: nothing was done.
 fn gave_way(error: &anyhow::Error) -> bool {
     let code = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
-    code.is_some_and(|code| code == "55P03" || code.starts_with("40"))
+    code.is_some_and(|code| matches!(&*code, "55P03" | "57P01") || code.starts_with("40"))
 }

@@ -30,7 +30,7 @@ pub async fn verify(
     shutdown: &Shutdown,
     watcher: &dyn Watcher,
 ) -> anyhow::Result<Report> {
-    catalog::settle(pool, store.url()).await?;
+    catalog::settle(pool, store).await?;
     let verifier = Verifier { pool, reader: Reader::open(store)?, shutdown, watcher };
     let mut checked = Checked::new(NAME);
     for (platform, day) in days(pool).await? {

@@ -10,11 +10,12 @@ impl House {
         tidy(&self.pool, &self.store).await.unwrap()
     }
 
-    /// The names of all objects, sorted.
+    /// The names of all objects but the mark, sorted.
     async fn objects(&self) -> Vec<String> {
         use futures::TryStreamExt as _;
         let found: Vec<(String, u64)> = self.store.blob().list("").try_collect().await.unwrap();
-        let mut names: Vec<String> = found.into_iter().map(|(name, _)| name).collect();
+        let mut names: Vec<String> =
+            found.into_iter().map(|(name, _)| name).filter(|name| name != "history.id").collect();
         names.sort_unstable();
         names
     }
@@ -81,4 +82,17 @@ async fn ids_go_once_no_view_can_come_again() {
     house.execute(age).await;
     assert_eq!(house.tidy().await, Tidied { ids: 4, ..Tidied::default() });
     assert_eq!(house.number("SELECT count(*) FROM moved_product_views").await, 6);
+}
+
+#[tokio::test]
+async fn a_store_of_another_database_is_left_alone() {
+    let (house, mut other) = (House::new().await, House::new().await);
+    house.insert(0, "iOS", 10).await;
+    house.do_move(1).await.unwrap();
+    let before = house.objects().await;
+    other.store = house.store.clone();
+    for error in [tidy(&other.pool, &other.store).await.unwrap_err(), other.do_move(1).await.unwrap_err()] {
+        assert!(error.to_string().contains("is the history of another database"), "{error:#}");
+    }
+    assert_eq!((house.objects().await, house.tidy().await), (before, Tidied::default()));
 }

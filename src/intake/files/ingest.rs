@@ -121,7 +121,7 @@ impl Feeder<'_> {
             // A content that stands twice in this run is fed once.
             match known.remove(&contents.sha256) {
                 Some(ingested) if self.may_be_fed(&ingested) => self.feed_file(object, contents, &ingested).await,
-                Some(ingested) if self.ingestion.again == Again::Judge => self.elsewhere(object, &ingested),
+                Some(ingested) if self.is_elsewhere(&ingested) => self.elsewhere(object, &ingested),
                 Some(ingested) => self.already(object, &ingested),
                 None => self.summary.already += 1,
             }
@@ -147,7 +147,12 @@ impl Feeder<'_> {
     /// in their table as well.
     fn may_be_fed(&self, ingested: &Ingested) -> bool {
         let is_gone = self.kind.elsewhere.is_some() && ingested.ids_may_be_gone;
-        ingested.place == Place::Table && (!ingested.finished || (self.ingestion.again == Again::Judge && !is_gone))
+        ingested.place == Place::Table && !is_gone && (!ingested.finished || self.ingestion.again == Again::Judge)
+    }
+
+    /// Whether what was to be fed may not be.
+    fn is_elsewhere(&self, ingested: &Ingested) -> bool {
+        self.ingestion.again == Again::Judge || (ingested.place == Place::Table && !ingested.finished)
     }
 
     fn elsewhere(&mut self, object: &Object, ingested: &Ingested) {

@@ -114,7 +114,10 @@ pub async fn changed(pool: &PgPool, kind: &str, found: &[Found<'_>]) -> sqlx::Re
     let paths: Vec<String> = sqlx::query_scalar(
         "SELECT found.path FROM UNNEST($2::bytea[], $3::text[]) AS found (sha256, path)
          WHERE EXISTS (SELECT FROM ingested_files AS other
-                       WHERE other.kind = $1 AND other.path = found.path AND other.sha256 <> found.sha256)
+                       WHERE other.kind = $1 AND other.path = found.path AND other.sha256 <> found.sha256
+                           -- Of what goes into the history nothing is kept that is not noted.
+                           AND NOT (other.into_history AND other.committed_position = 0
+                                    AND other.finished_at IS NULL))
            AND NOT EXISTS (SELECT FROM ingested_files AS same
                            WHERE same.kind = $1 AND same.sha256 = found.sha256)",
     )

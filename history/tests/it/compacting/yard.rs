@@ -173,8 +173,8 @@ impl Yard {
     pub async fn orphans(&self) -> usize {
         let listed: Vec<String> =
             sqlx::query_scalar("SELECT path FROM history_files").fetch_all(&self.pool).await.unwrap();
-        let there = list(self.store().to_str().unwrap()).await.map_or(0, |objects| objects.len());
-        there - listed.len()
+        let there = list(self.store().to_str().unwrap()).await.unwrap_or_default();
+        there.iter().filter(|object| object.name.ends_with(".parquet")).count() - listed.len()
     }
 
     /// All dead letters with their records, but for when they were written, and by whom.
