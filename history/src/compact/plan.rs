@@ -102,10 +102,7 @@ impl Planner {
     fn already(&mut self, object: &Object, ingested: &Ingested) {
         self.summary.already += 1;
         if self.summary.already <= ALREADY_NAMED {
-            let as_other = match *object.name == ingested.path {
-                true => String::new(),
-                false => format!(", as {}", ingested.path),
-            };
+            let as_other = ingested.as_other(object);
             let in_part = if ingested.finished { "" } else { " in part by `purser ingest`, which goes on with it" };
             self.compaction.reporter.notice(&format!("{}: already ingested{as_other}{in_part}", object.name));
         }

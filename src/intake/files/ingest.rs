@@ -167,10 +167,7 @@ impl Feeder<'_> {
     fn already(&mut self, object: &Object, ingested: &Ingested) {
         self.summary.already += 1;
         if self.summary.already <= ALREADY_NAMED {
-            let as_other = match *object.name == ingested.path {
-                true => String::new(),
-                false => format!(", as {}", ingested.path),
-            };
+            let as_other = ingested.as_other(object);
             let place = match ingested.place {
                 Place::Table => "ingested",
                 Place::History => "in the history",

@@ -62,6 +62,17 @@ pub struct Ingested {
     pub ids_may_be_gone: bool,
 }
 
+impl Ingested {
+    /// Behind "already ingested": under which name it was, where that is another.
+    #[must_use]
+    pub fn as_other(&self, object: &Object) -> String {
+        match *object.name == self.path {
+            true => String::new(),
+            false => format!(", as {}", self.path),
+        }
+    }
+}
+
 type Row = (Vec<u8>, String, DateTime<Utc>, i64, bool, bool, bool);
 
 /// Notes that the contents that are new go there, and tells what is known of each, new or not.
