@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use futures::{StreamExt as _, stream};
 use purser::database;
 use purser_history::catalog::{self, File};
@@ -10,7 +10,7 @@ use purser_history::store::Store;
 use purser_history::views::{Rows, View, Writer, parts};
 use uuid::Uuid;
 
-use crate::likeness::{BATCHES_OF_A_FILE, Day, PLATFORMS};
+use crate::likeness::{BATCHES_OF_A_FILE, Day, Part, planned};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -32,14 +32,6 @@ pub(crate) struct Args {
 /// A file has no more, so that a core holds no more.
 const ROWS_OF_A_FILE: u64 = 2 << 20;
 
-/// A file to be written.
-struct Part {
-    number: u64,
-    platform: &'static str,
-    day: NaiveDate,
-    views: u64,
-}
-
 pub(crate) async fn run(args: Args) {
     let start = Instant::now();
     let store = Store::open(&args.to).unwrap();
@@ -51,7 +43,11 @@ pub(crate) async fn run(args: Args) {
         async move { tokio::spawn(write(store, seed, part)).await.unwrap() }
     };
     let cores = std::thread::available_parallelism().unwrap().get();
-    let files: Vec<File> = stream::iter(planned(&args)).map(write).buffer_unordered(cores).collect().await;
+    let files: Vec<File> = stream::iter(planned(args.views, args.days, args.first_day, ROWS_OF_A_FILE))
+        .map(write)
+        .buffer_unordered(cores)
+        .collect()
+        .await;
     let mut tx = pool.begin().await.unwrap();
     catalog::add(&mut tx, &files).await.unwrap();
     tx.commit().await.unwrap();
@@ -63,18 +59,6 @@ pub(crate) async fn run(args: Args) {
         bytes as f64 / rows as f64,
         start.elapsed().as_secs_f64()
     );
-}
-
-fn planned(args: &Args) -> Vec<Part> {
-    let folders = args.days * PLATFORMS.len() as u64;
-    let files = args.views.div_ceil(folders * ROWS_OF_A_FILE) * folders;
-    let part = |number: u64| Part {
-        number,
-        platform: PLATFORMS[(number % 3) as usize],
-        day: args.first_day + Days::new(number / 3 % args.days),
-        views: args.views / files + u64::from(number < args.views % files),
-    };
-    (0..files).map(part).filter(|part| part.views > 0).collect()
 }
 
 async fn write(store: Store, seed: u64, part: Part) -> File {

@@ -6,12 +6,12 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::{StreamExt as _, stream};
 
-use crate::likeness::{BATCHES_OF_A_FILE, Day, MILLIS_OF_A_DAY, PLATFORMS, View};
+use crate::likeness::{BATCHES_OF_A_FILE, Day, MILLIS_OF_A_DAY, Part, View, planned};
 
 #[derive(clap::Args, Clone)]
 pub(crate) struct Args {
@@ -35,18 +35,10 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-/// A file to be written.
-struct Part {
-    number: u64,
-    platform: &'static str,
-    day: NaiveDate,
-    views: u64,
-}
-
 pub(crate) async fn run(args: Args) {
     let start = Instant::now();
     std::fs::create_dir_all(&args.to).unwrap();
-    let parts = parts(&args);
+    let parts = planned(args.views, args.days, args.first_day, BATCHES_OF_A_FILE);
     let files = parts.len();
     let write = |part| {
         let args = args.clone();
@@ -60,19 +52,6 @@ pub(crate) async fn run(args: Args) {
         bytes as f64 / 1e6,
         start.elapsed().as_secs_f64()
     );
-}
-
-/// As many files a day as it takes for each to have about as many views as a real one.
-fn parts(args: &Args) -> Vec<Part> {
-    let folders = args.days * PLATFORMS.len() as u64;
-    let files = args.views.div_ceil(folders * BATCHES_OF_A_FILE) * folders;
-    let part = |number: u64| Part {
-        number,
-        platform: PLATFORMS[(number % 3) as usize],
-        day: args.first_day + Days::new(number / 3 % args.days),
-        views: args.views / files + u64::from(number < args.views % files),
-    };
-    (0..files).map(part).filter(|part| part.views > 0).collect()
 }
 
 fn write(args: &Args, part: &Part) -> u64 {

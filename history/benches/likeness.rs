@@ -5,6 +5,7 @@
 //! average hour. The ids of that day are all the same, having been rounded to death: here they are random, a visitor
 //! comes back for ten views, and a visit has five.
 
+use chrono::{Days, NaiveDate};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -95,4 +96,25 @@ fn digits(number: u64, digits: u32) -> u64 {
     let least = 10_u64.pow(digits - 1);
     // i64 ends at 9.2e18.
     least + (mixed ^ (mixed >> 31)) % (least * 8)
+}
+
+/// A file to be written.
+pub(crate) struct Part {
+    pub(crate) number: u64,
+    pub(crate) platform: &'static str,
+    pub(crate) day: NaiveDate,
+    pub(crate) views: u64,
+}
+
+/// Views spread over days and platforms: as many files a day as it takes for none to have more than so many.
+pub(crate) fn planned(views: u64, days: u64, first_day: NaiveDate, of_a_file: u64) -> Vec<Part> {
+    let folders = days * PLATFORMS.len() as u64;
+    let files = views.div_ceil(folders * of_a_file) * folders;
+    let part = |number: u64| Part {
+        number,
+        platform: PLATFORMS[(number % 3) as usize],
+        day: first_day + Days::new(number / 3 % days),
+        views: views / files + u64::from(number < views % files),
+    };
+    (0..files).map(part).filter(|part| part.views > 0).collect()
 }

@@ -11,9 +11,7 @@ use super::difference;
 use crate::catalog::File;
 use crate::moving::midnight;
 use crate::reading::{Reader, ids, times};
-use crate::views::schema;
-
-const MICROS_OF_A_DAY: i64 = 86_400_000_000;
+use crate::views::{MICROS_OF_A_DAY, schema};
 
 /// What is seen of a file while it is read.
 #[derive(Default)]

@@ -8,4 +8,5 @@ mod rows;
 mod write;
 
 pub use rows::{Rows, View, schema};
+pub(crate) use write::MICROS_OF_A_DAY;
 pub use write::{Part, Writer, parts};

@@ -54,7 +54,7 @@ pub fn parts(rows: &RecordBatch) -> anyhow::Result<Vec<Part>> {
 pub(super) const OCCURRED_AT: usize = 1;
 pub(super) const PLATFORM: usize = 3;
 pub(super) const PRODUCT: usize = 4;
-pub(super) const MICROS_OF_A_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 
 pub(super) fn times(rows: &RecordBatch, column: usize) -> &[i64] {
     rows.column(column).as_primitive::<TimestampMicrosecondType>().values()
